@@ -1,0 +1,78 @@
+"""A circuit: which units of a space are kept, and how much each one matters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mechint.circuit.space import Space
+from mechint.files import atomic_write
+
+__all__ = ["Analysis", "Circuit", "keep_top", "random_like", "save_masks"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Circuit:
+    """The units kept out of a space.
+
+    ``kept`` is a boolean vector ``[n]``; ``scores`` ``[n]`` is a causal estimate of each unit's effect, in the
+    metric's unit per unit of mask, positive where the unit helps.
+    """
+
+    space: Space
+    kept: Tensor
+    scores: Tensor
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction of the units that is dropped."""
+        return 1.0 - int(self.kept.sum()) / self.space.size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Analysis:
+    """What a method gives back: a circuit, and what was learned on the way."""
+
+    circuit: Circuit
+    scores_are: str
+    """One phrase that says what the scores estimate, for tables and figures."""
+    summary: Sequence[str] = ()
+    """Sentences for the report, such as which estimator won on the search examples."""
+
+
+def keep_top(scores: Tensor, count: int) -> Tensor:
+    """Boolean mask ``[n]`` of the ``count`` largest scores; ties go to the lower index, so the result is exact."""
+    order = torch.sort(scores, descending=True, stable=True).indices
+    kept = torch.zeros_like(scores, dtype=torch.bool)
+    kept[order[:count]] = True
+    return kept
+
+
+def random_like(circuit: Circuit, generator: torch.Generator) -> Tensor:
+    """Boolean mask ``[n]`` of a random circuit that keeps as many units as ``circuit`` at every site."""
+    pieces = [
+        piece[torch.randperm(len(piece), generator=generator)] for piece in circuit.space.split(circuit.kept).values()
+    ]
+    return torch.cat(pieces)
+
+
+def save_masks(circuit: Circuit, path: Path) -> None:
+    """Write ``final_masks.pt``: ``{site: {mask, importance, sparsity}}``, loadable with ``weights_only=True``.
+
+    ``mask`` (0 or 1) and ``importance`` are float32 ``[heads width]``, as the analyses of older tools are.
+    """
+    kept, scores = circuit.space.split(circuit.kept), circuit.space.split(circuit.scores)
+    masks = {
+        str(units.site): {
+            "mask": kept[units.site].float().reshape(units.heads, units.width).clone(),
+            "importance": scores[units.site].float().reshape(units.heads, units.width).clone(),
+            "sparsity": 1.0 - float(kept[units.site].float().mean()),
+        }
+        for units in circuit.space.sites
+    }
+    with atomic_write(path) as stream:
+        torch.save(masks, stream)

@@ -1,0 +1,172 @@
+"""What a run gives back, as frozen values that are also the JSON on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = [
+    "CheckpointFacts",
+    "ErrorFacts",
+    "ItemReport",
+    "Methodology",
+    "Outcome",
+    "RunReport",
+    "SiteSummary",
+    "SpecFacts",
+    "Verdict",
+    "Versions",
+]
+
+
+class ResultModel(BaseModel):
+    """Frozen, and described by its attribute docstrings in the published schema. NaN is written as null."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Outcome(StrEnum):
+    """What became of an assertion, an item or a run."""
+
+    PASSED = "passed"
+    WARNED = "warned"
+    """An assertion with ``severity: warn`` does not hold; counts as passed."""
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+    """The measure has no meaning here, for instance because full and empty model do equally well."""
+    ERROR = "error"
+    """The item could not be measured."""
+
+
+class Verdict(ResultModel):
+    """One assertion, judged."""
+
+    text: str
+    """The assertion as a sentence: ``faithfulness >= 0.8``."""
+    line: int | None
+    """Where the spec states it."""
+    metric: str
+    actual: float | None
+    """The measure as compared; null where it is undefined."""
+    outcome: Outcome
+    reason: str
+    """Empty for passed; else why, in words: ``0.712 is 0.088 short of 0.8``."""
+
+
+class SiteSummary(ResultModel):
+    """One row of the layer table."""
+
+    site: str
+    """Such as ``k.3``."""
+    layer: int
+    kind: str
+    heads: int
+    width: int
+    kept: int
+    sparsity: float
+    mean_score: float
+    """Mean over the site's units of the score in final_masks.pt."""
+
+
+class Methodology(ResultModel):
+    """Everything that a faithfulness number depends on; results that differ here are not comparable."""
+
+    metric: str
+    direction: Literal["higher", "lower"]
+    """Which way of the metric is better."""
+    ablation: str
+    reference: str
+    """What the ablation was computed from, with its hash."""
+    sites: tuple[str, ...]
+    examples: int
+    """Held-out examples."""
+    examples_sha256: str
+    precision: str
+    random_circuits: int
+
+
+class CheckpointFacts(ResultModel):
+    """Which weights were analysed."""
+
+    path: str
+    sha256: str
+    architecture: str
+    parameters: int
+    step: int | None
+    """The training step that the file states, if it does."""
+
+
+class ErrorFacts(ResultModel):
+    """Why an item could not be measured."""
+
+    kind: str
+    """The error's class, such as ``CheckpointError``."""
+    message: str
+    traceback: str | None
+    """Only for bugs: an error that a user can mend has none."""
+
+
+class ItemReport(ResultModel):
+    """One item, finished."""
+
+    id: str
+    nodeid: str
+    outcome: Outcome
+    seconds: float
+    cell: Mapping[str, Any]
+    """The matrix values of the item."""
+    method: Mapping[str, Any]
+    """``name`` and all options, defaults included."""
+    task: Mapping[str, Any]
+    seed: int
+    checkpoint: CheckpointFacts | None = None
+    methodology: Methodology | None = None
+    measures: Mapping[str, float | None] = {}
+    """Every number an assertion can use; null where it is undefined."""
+    values: Mapping[str, Mapping[str, float | None]] = {}
+    """The metrics behind the measures, each a mean over the held-out examples:
+    ``{"circuit": {"loss": 1.7, …}, "full": …, "empty": …, "complement": …, "random": …}``."""
+    sites: tuple[SiteSummary, ...] = ()
+    scores_are: str = ""
+    summary: tuple[str, ...] = ()
+    """Sentences of the method and the engine for the report."""
+    verdicts: tuple[Verdict, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    """File names in the item's folder."""
+    error: ErrorFacts | None = None
+
+
+class SpecFacts(ResultModel):
+    """Which spec was run."""
+
+    path: str
+    sha256: str
+    name: str
+    description: str
+    tags: tuple[str, ...]
+
+
+class Versions(ResultModel):
+    """What it ran on."""
+
+    mechint: str
+    python: str
+    torch: str
+
+
+class RunReport(ResultModel):
+    """One spec, run: the content of ``results.json``."""
+
+    schema_version: Literal[1] = 1
+    spec: SpecFacts
+    started: str
+    """UTC, ISO 8601."""
+    seconds: float
+    versions: Versions
+    outcome: Outcome
+    exit_code: int
+    interrupted: bool = False
+    items: tuple[ItemReport, ...]

@@ -1,0 +1,119 @@
+"""A spec as typed, frozen values: what the user wrote, with defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from mechint.spec.options import OptionsModel
+from mechint.spec.schedules import Schedules
+
+__all__ = ["Assertion", "Choice", "Controls", "Faithfulness", "Item", "Plan", "Spec"]
+
+Ablation = Literal["zero", "mean", "resample"]
+Severity = Literal["error", "warn"]
+
+
+class Controls(OptionsModel):
+    """What every circuit is compared with, beside the full and the empty model."""
+
+    random: Annotated[int, Field(ge=20, le=10_000)] = 20
+    """Random circuits with as many units at each site."""
+    complement: bool = True
+    """Also measure everything outside the circuit."""
+
+
+class Assertion(OptionsModel):
+    """A threshold on one measure. ``faithfulness >= 0.8`` is short for ``{metric: faithfulness, at_least: 0.8}``."""
+
+    metric: str
+    """A measure that the protocol gives, such as faithfulness, sparsity or margin_over_random."""
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+    severity: Severity = "error"
+    """warn reports a failure without failing the run."""
+    where: Mapping[str, float | int | str | bool] = Field(default_factory=dict)
+    """Holds the assertion to the items of the matrix with these values, such as {method.target_sparsity: 0.8}."""
+
+
+class Faithfulness(OptionsModel):
+    """How the circuit that was found is judged."""
+
+    ablation: Ablation = "mean"
+    """What stands in for everything outside the circuit: zero, the mean per channel over the search examples,
+    or another search example's activation."""
+    controls: Controls = Controls()
+    assertions: tuple[Assertion, ...] = Field(default=(), alias="assert")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A plugin that the spec names, with its options: ``{name: kv_circuit, steps: 200}``."""
+
+    name: str
+    options: OptionsModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One spec file, before its checkpoints are found and its matrix is expanded."""
+
+    path: str
+    """As the user typed it; the first half of every item's id."""
+    sha256: str
+    """Of the file's bytes."""
+    name: str
+    description: str
+    tags: tuple[str, ...]
+    checkpoints: tuple[str, ...]
+    """Files, globs and folders, relative to the working directory."""
+    output_dir: str
+    cells: tuple[Cell, ...]
+    """One for each combination of the matrix; a single one without a matrix."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One combination of the matrix, with every option resolved."""
+
+    values: Mapping[str, Any]
+    """The matrix values that made it: ``{"method.target_sparsity": 0.8}``; empty without a matrix."""
+    task: Choice
+    metric: str
+    method: Choice
+    schedules: Schedules | None
+    """None where the spec has no ``schedules`` section."""
+    faithfulness: Faithfulness
+    """Its assertions are those whose ``where`` fits the cell."""
+    lines: tuple[int, ...] = ()
+    """The line of each assertion in the spec."""
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One checkpoint analysed in one cell: what is measured and judged."""
+
+    id: str
+    """Only ``[A-Za-z0-9_.+-]``: ``stepV0-target_sparsity0.8``; also the name of its folder."""
+    spec: str
+    checkpoint: str
+    cell: Cell
+
+    @property
+    def nodeid(self) -> str:
+        return f"{self.spec}::{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything one spec will run; nothing has been loaded."""
+
+    spec: Spec
+    items: tuple[Item, ...]
+    output_dir: str = field(default="")
