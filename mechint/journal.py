@@ -28,7 +28,7 @@ class Journal:
     One journal belongs to one item. ``rows`` becomes the item's ``metrics.jsonl``.
     """
 
-    watch: Callable[[Progress], None] = lambda progress: None
+    watch: Callable[[Progress], None] = lambda _: None
     rows: list[dict[str, float | int | str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

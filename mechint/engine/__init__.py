@@ -1,0 +1,1 @@
+"""From a spec to a report: plugins, the plan, the runner, verdicts and exit codes."""

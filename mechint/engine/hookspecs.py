@@ -55,7 +55,7 @@ def mechint_analyze(
 
 
 @_spec(firstresult=True)
-def mechint_task(subject: Subject, options: OptionsModel, seed: int) -> Task:
+def mechint_task(subject: Subject, options: OptionsModel, metric: Metric, seed: int) -> Task:
     """Return the examples that the circuit is searched and judged on.
 
     Called once an item, after the checkpoint is loaded, on the one task plugin that the spec names.

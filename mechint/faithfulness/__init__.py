@@ -1,0 +1,1 @@
+"""The protocol that judges circuits, and the measures that follow from it."""

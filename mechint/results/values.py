@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 __all__ = [
     "CheckpointFacts",
@@ -23,9 +24,18 @@ __all__ = [
 
 
 class ResultModel(BaseModel):
-    """Frozen, and described by its attribute docstrings in the published schema. NaN is written as null."""
+    """Frozen, and described by its attribute docstrings in the published schema.
+
+    Holds only what JSON can hold, so that a report read back equals the one in memory: a NaN or an infinity becomes
+    None, and a character that UTF-8 has no bytes for (half of a file name in another encoding) its escape.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_json(cls, given: Any) -> Any:
+        return _as_json(given)
 
 
 class Outcome(StrEnum):
@@ -67,8 +77,8 @@ class SiteSummary(ResultModel):
     width: int
     kept: int
     sparsity: float
-    mean_score: float
-    """Mean over the site's units of the score in final_masks.pt."""
+    mean_score: float | None
+    """Mean over the site's units of the score in final_masks.pt; null where a score is not finite."""
 
 
 class Methodology(ResultModel):
@@ -170,3 +180,17 @@ class RunReport(ResultModel):
     exit_code: int
     interrupted: bool = False
     items: tuple[ItemReport, ...]
+
+
+def _as_json(value: Any) -> Any:
+    """The value with everything that JSON cannot say replaced; models and numbers inside containers included."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        # A StrEnum stays what it is: only text that cannot be encoded is replaced.
+        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_as_json(key): _as_json(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(entry) for entry in value]
+    return value

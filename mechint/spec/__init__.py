@@ -1,0 +1,1 @@
+"""Specs: from YAML with line and column to frozen values and the plan of a run."""

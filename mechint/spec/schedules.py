@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from mechint.spec.options import OptionsModel
 
@@ -22,6 +22,12 @@ class SparsitySchedule(OptionsModel):
     reach: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the steps after which the target is held; must be above warmup."""
 
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.reach <= self.warmup:
+            raise ValueError(f"reach ({self.reach}) must be above warmup ({self.warmup})")
+        return self
+
 
 class TemperatureSchedule(OptionsModel):
     """The temperature of the relaxed mask, from start to end."""
@@ -30,11 +36,21 @@ class TemperatureSchedule(OptionsModel):
     """constant holds start; exponential is geometric."""
     start: Annotated[float, Field(gt=0)] = 1.0
     end: Annotated[float, Field(gt=0)] = 0.1
-    """Reached at the last step; a constant schedule ignores it only when it equals start or is left out."""
+    """Reached at the last step. For constant it must equal start or be left out, and then it has no meaning."""
+
+    @model_validator(mode="after")
+    def _holds_when_constant(self) -> Self:
+        if self.shape == "constant" and "end" in self.model_fields_set and self.end != self.start:
+            raise ValueError(f"a constant temperature stays at start ({self.start}); remove end ({self.end})")
+        return self
+
+
+def _word_as_shape(value: Any) -> Any:
+    return {"shape": value} if isinstance(value, str) else value
 
 
 class Schedules(OptionsModel):
     """For methods that learn masks. A bare word stands for a shape: ``sparsity: cubic``."""
 
-    sparsity: SparsitySchedule = SparsitySchedule()
-    temperature: TemperatureSchedule = TemperatureSchedule()
+    sparsity: Annotated[SparsitySchedule, BeforeValidator(_word_as_shape)] = SparsitySchedule()
+    temperature: Annotated[TemperatureSchedule, BeforeValidator(_word_as_shape)] = TemperatureSchedule()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mechint.spec.options import OptionsModel
 from mechint.spec.schedules import Schedules
 
-__all__ = ["Assertion", "Choice", "Controls", "Faithfulness", "Item", "Plan", "Spec"]
+__all__ = ["Assertion", "Cell", "Choice", "Controls", "Faithfulness", "Item", "Plan", "Spec"]
 
 Ablation = Literal["zero", "mean", "resample"]
 Severity = Literal["error", "warn"]
@@ -39,6 +39,18 @@ class Assertion(OptionsModel):
     """warn reports a failure without failing the run."""
     where: Mapping[str, float | int | str | bool] = Field(default_factory=dict)
     """Holds the assertion to the items of the matrix with these values, such as {method.target_sparsity: 0.8}."""
+
+    @model_validator(mode="after")
+    def _states_a_range(self) -> Self:
+        lower = [bound for bound in (self.at_least, self.above) if bound is not None]
+        upper = [bound for bound in (self.at_most, self.below) if bound is not None]
+        if not lower and not upper:
+            raise ValueError("an assertion needs a bound: at_least, above, at_most or below")
+        if len(lower) > 1 or len(upper) > 1:
+            raise ValueError(f"give one of {'at_least and above' if len(lower) > 1 else 'at_most and below'}")
+        if lower and upper and (lower > upper or (lower == upper and (self.above, self.below) != (None, None))):
+            raise ValueError(f"nothing lies between the lower bound {lower[0]} and the upper bound {upper[0]}")
+        return self
 
 
 class Faithfulness(OptionsModel):
@@ -90,8 +102,8 @@ class Cell:
     """None where the spec has no ``schedules`` section."""
     faithfulness: Faithfulness
     """Its assertions are those whose ``where`` fits the cell."""
-    lines: tuple[int, ...] = ()
-    """The line of each assertion in the spec."""
+    lines: tuple[int | None, ...] = ()
+    """The line of each assertion in the spec; None for one that the command line set."""
     seed: int
 
 

@@ -1,0 +1,191 @@
+"""Arguments and exit codes of ``mechint`` and ``mechint-run``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from mechint import __version__
+from mechint.engine.collect import catalog_of, collect_plan, load_all
+from mechint.engine.describe import describe_plugin, list_methods
+from mechint.engine.exit import ExitCode, code_of_error, worst
+from mechint.engine.plugins import Plugins, list_plugins
+from mechint.engine.run import Finished, run_plan
+from mechint.errors import MechintError, UsageError
+from mechint.spec.schema import compose_schema
+from mechint.spec.values import Plan
+
+__all__ = ["main", "main_run"]
+
+REPORTERS = ("terminal", "markdown")
+"""Loaded for every run."""
+
+
+@click.command("run")
+@click.argument("specs", nargs=-1, metavar="SPEC...")
+@click.option("--models", metavar="PATH", help="Analyse this file, glob or folder instead of the spec's checkpoints.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: method.steps=50.")
+@click.option("--validate", is_flag=True, help="Check the specs and stop.")
+@click.option("--collect-only", is_flag=True, help="List the items that would run and stop.")
+@click.version_option(__version__, prog_name="mechint")
+def run_command(
+    specs: tuple[str, ...], models: str | None, overrides: tuple[str, ...], *, validate: bool, collect_only: bool
+) -> None:
+    """Run the analyses of one or more SPECs and check their faithfulness assertions.
+
+    Exit status: 0 all passed, 1 an assertion failed, 2 interrupted, 3 internal or plugin error, 4 wrong usage or spec,
+    5 nothing collected, 7 an item could not be measured, 8 undecided.
+    """
+    if not specs:
+        raise UsageError("no spec given\n  hint: mechint-run specs/kv_ablation.yaml")
+    if validate:
+        sys.exit(_for_each(specs, lambda path: _validate(path, overrides)))
+    plans: list[tuple[Plan, Plugins]] = []
+    code = _for_each(specs, lambda path: plans.append(_collect(path, models, overrides)))
+    if code is not ExitCode.PASSED:
+        sys.exit(code)
+    _refuse_shared_folders([plan for plan, _ in plans])
+    if collect_only:
+        _print_items([plan for plan, _ in plans])
+        sys.exit(ExitCode.PASSED)
+    sys.exit(worst([_run(plan, plugins) for plan, plugins in plans]))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mechint")
+def cli() -> None:
+    """Pytest for circuits: find circuits in trained models and gate on their faithfulness."""
+
+
+cli.add_command(run_command)
+
+
+@cli.command()
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+def validate(specs: tuple[str, ...]) -> None:
+    """Check specs and show every fault with its line and column."""
+    sys.exit(_for_each(specs, lambda path: _validate(path, ())))
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of specs, for editors."""
+    plugins = Plugins(list_plugins())
+    load_all(plugins)
+    click.echo(json.dumps(compose_schema(catalog_of(plugins)), indent=2))
+
+
+@cli.command()
+@click.argument("name", required=False)
+def methods(name: str | None) -> None:
+    """List the analysis methods, or describe the options of the plugin NAME."""
+    plugins = Plugins(list_plugins())
+    click.echo(list_methods(plugins) if name is None else describe_plugin(plugins, name))
+
+
+@cli.command()
+@click.option("--variants", default="V0,V1", show_default=True, help="V0 vanilla GPT-2, V1 with tied keys and values.")
+@click.option("--output-dir", type=click.Path(path_type=Path), default="output", show_default=True)
+@click.option("--data-dir", type=click.Path(path_type=Path), default="data/stdlib", show_default=True)
+@click.option("--steps", type=click.IntRange(min=1), default=None, help="Optimiser steps of each variant.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--force", is_flag=True, help="Train again where a final checkpoint exists.")
+def train(variants: str, output_dir: Path, data_dir: Path, steps: int | None, seed: int, *, force: bool) -> None:
+    """Train the reference checkpoints on the Python standard library's source."""
+    from mechint.training.trainer import train as train_variants
+
+    options = {} if steps is None else {"steps": steps}
+    train_variants(variants.split(","), output_dir=output_dir, data_dir=data_dir, seed=seed, force=force, **options)
+
+
+def main() -> NoReturn:
+    """Entry point of ``mechint``."""
+    _start(cli)
+
+
+def main_run() -> NoReturn:
+    """Entry point of ``mechint-run``, which is ``mechint run``."""
+    _start(run_command)
+
+
+def _start(command: click.Command) -> NoReturn:
+    """Run a command; errors a user can mend get one message and their code, anything else keeps its traceback."""
+    try:
+        sys.exit(command.main(standalone_mode=False) or ExitCode.PASSED)
+    except MechintError as error:
+        click.echo(error, err=True)
+        sys.exit(code_of_error(error))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has left; nobody is there to be told.
+        sys.stderr.close()
+        sys.exit(ExitCode.INTERRUPTED)
+
+
+def _for_each(specs: Sequence[str], act: Callable[[str], Any]) -> ExitCode:
+    """Do something for every spec, so that all faults of all specs are shown; the worst code."""
+    codes = []
+    for path in specs:
+        try:
+            act(path)
+            codes.append(ExitCode.PASSED)
+        except MechintError as error:
+            click.echo(error, err=True)
+            codes.append(code_of_error(error))
+    return worst(codes)
+
+
+def _validate(path: str, overrides: Sequence[str]) -> None:
+    from mechint.engine.collect import read_spec
+
+    spec = read_spec(path, _plugins(()), overrides)
+    click.echo(f"{path}: valid, {len(spec.cells)} {'cell' if len(spec.cells) == 1 else 'cells'}")
+
+
+def _collect(path: str, models: str | None, overrides: Sequence[str]) -> tuple[Plan, Plugins]:
+    plugins = _plugins(REPORTERS)
+    return collect_plan(path, plugins, models=models, overrides=overrides), plugins
+
+
+def _plugins(names: Sequence[str]) -> Plugins:
+    plugins = Plugins(list_plugins())
+    for name in ("metrics", *names):
+        plugins.load(name)
+    return plugins
+
+
+def _run(plan: Plan, plugins: Plugins) -> ExitCode:
+    finished: Finished = run_plan(plan, plugins)
+    for name, error in finished.broken:
+        click.echo(f"plugin {name!r} raised: {error!r}; the other reports are complete", err=True)
+    return finished.code
+
+
+def _print_items(plans: Sequence[Plan]) -> None:
+    for plan in plans:
+        for item in plan.items:
+            click.echo(item.nodeid)
+    count = sum(len(plan.items) for plan in plans)
+    click.echo(f"\n{count} {'item' if count == 1 else 'items'} collected")
+
+
+def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
+    """Two specs that write to one folder would overwrite each other's results."""
+    owners: dict[Path, str] = {}
+    for plan in plans:
+        folder = Path(plan.output_dir).resolve()
+        if folder in owners:
+            raise UsageError(
+                f"{owners[folder]} and {plan.spec.path} both write to {plan.output_dir}\n"
+                f"  hint: give each its own output_dir"
+            )
+        owners[folder] = plan.spec.path

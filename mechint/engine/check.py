@@ -1,0 +1,50 @@
+"""Judging assertions against what was measured."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+
+from mechint.results.values import Outcome, Verdict
+from mechint.spec.assertion import describe
+from mechint.spec.values import Assertion
+
+__all__ = ["check"]
+
+_BOUNDS: Mapping[str, tuple[str, Callable[[float, float], bool]]] = {
+    "at_least": (">=", operator.ge),
+    "above": (">", operator.gt),
+    "at_most": ("<=", operator.le),
+    "below": ("<", operator.lt),
+}
+
+
+def check(assertion: Assertion, line: int | None, measures: Mapping[str, float | None]) -> Verdict:
+    """Compare one measure with its bounds, exactly as measured; without a meaning it is undecided, never passed."""
+    actual = measures.get(assertion.metric)
+    if actual is None or not math.isfinite(actual):
+        outcome, reason = Outcome.UNDECIDED, _why_undefined(assertion.metric)
+    else:
+        broken = [
+            f"{actual!r} is not {sign} {bound!r}"
+            for field, (sign, holds) in _BOUNDS.items()
+            if (bound := getattr(assertion, field)) is not None and not holds(actual, bound)
+        ]
+        lenient = Outcome.WARNED if assertion.severity == "warn" else Outcome.FAILED
+        outcome, reason = (lenient, "; ".join(broken)) if broken else (Outcome.PASSED, "")
+    return Verdict(
+        text=describe(assertion),
+        line=line,
+        metric=assertion.metric,
+        actual=actual if actual is not None and math.isfinite(actual) else None,
+        outcome=outcome,
+        reason=reason,
+    )
+
+
+def _why_undefined(metric: str) -> str:
+    return (
+        f"{metric} has no meaning here: full and fully ablated model do not differ beyond chance on the held-out "
+        f"examples, or the control it needs was switched off"
+    )

@@ -1,0 +1,75 @@
+"""From a spec's path to the plan of what will run; loads no checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mechint.engine.plugins import Plugins
+from mechint.errors import SpecError
+from mechint.faithfulness.measures import MEASURES
+from mechint.spec.catalog import Catalog
+from mechint.spec.document import Document, read_document
+from mechint.spec.grammar import compile_grammar
+from mechint.spec.options import OptionsModel
+from mechint.spec.override import apply_overrides
+from mechint.spec.plan import plan
+from mechint.spec.read import build_spec, named_plugins
+from mechint.spec.values import Plan, Spec
+from mechint.subject.discover import find_checkpoints, find_models
+
+__all__ = ["catalog_of", "collect_plan", "load_all", "read_spec"]
+
+
+def collect_plan(path: str, plugins: Plugins, *, models: str | None, overrides: Sequence[str]) -> Plan:
+    """Read and validate a spec and find its checkpoints; ``models`` takes their place, as ``MODELS=`` does."""
+    spec = read_spec(path, plugins, overrides)
+    found = find_checkpoints(spec.checkpoints) if models is None else find_models(models)
+    return plan(spec, found)
+
+
+def read_spec(path: str, plugins: Plugins, overrides: Sequence[str] = ()) -> Spec:
+    """Read and validate a spec; raises SpecError with every fault."""
+    document = apply_overrides(read_document(path), overrides)
+    for name in _named(document, plugins):
+        plugins.load(name)
+    try:
+        return build_spec(document, compile_grammar(catalog_of(plugins)))
+    except SpecError:
+        # Messages are better when all that ships here is known; a valid spec need not pay for it.
+        for name, listed in plugins.listed.items():
+            if listed.builtin:
+                plugins.load(name)
+        return build_spec(document, compile_grammar(catalog_of(plugins)))
+
+
+def load_all(plugins: Plugins) -> None:
+    """Load every plugin that is listed, for the schema and the list of methods."""
+    for name in plugins.listed:
+        plugins.load(name)
+
+
+def catalog_of(plugins: Plugins) -> Catalog:
+    """What specs may name: the options of loaded plugins, the names of the others, metrics and measures."""
+    loaded = [name for name in plugins.listed if plugins.loaded(name)]
+    methods = [name for name in loaded if plugins.implements(name, "mechint_analyze")]
+    tasks = [name for name in loaded if plugins.implements(name, "mechint_task")]
+    metrics = tuple(metric.name for metrics in plugins.collect("mechint_metrics") for metric in metrics)
+    return Catalog(
+        methods={name: _options(plugins, name) for name in methods},
+        tasks={name: _options(plugins, name) for name in tasks},
+        metrics=metrics,
+        measures=(*MEASURES, *metrics),
+        learns_masks=frozenset(name for name in methods if plugins.accepts(name, "mechint_analyze", "schedules")),
+    )
+
+
+def _named(document: Document, plugins: Plugins) -> list[str]:
+    """The plugins that the document names and that exist; the others are the validation's to report."""
+    named = named_plugins(document)
+    return [name for name in (named.method, named.task) if name is not None and name in plugins.listed]
+
+
+def _options(plugins: Plugins, name: str) -> type[OptionsModel]:
+    """What the plugin lets a spec set; nothing, where it does not say."""
+    options: type[OptionsModel] | None = plugins.ask(name, "mechint_options")
+    return OptionsModel if options is None else options

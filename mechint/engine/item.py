@@ -1,0 +1,211 @@
+"""One item, from checkpoint to report."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mechint.engine.check import check
+from mechint.engine.exit import judge_item
+from mechint.engine.plugins import Plugins
+from mechint.errors import MechintError
+from mechint.journal import Journal, Progress
+from mechint.results.store import write_item, write_metrics
+from mechint.results.values import CheckpointFacts, ErrorFacts, ItemReport, Methodology, Outcome, SiteSummary
+from mechint.spec.schedules import Schedules
+from mechint.spec.values import Choice, Item
+
+if TYPE_CHECKING:
+    from mechint.circuit.circuit import Analysis, Circuit
+    from mechint.faithfulness.protocol import Measurement
+    from mechint.subject.subject import Subject
+    from mechint.task.ablation import Ablation
+    from mechint.task.metric import Metric
+    from mechint.task.task import Task
+
+__all__ = ["run_item"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Prepared:
+    """What an item needs before its method runs."""
+
+    subject: Subject
+    task: Task
+    ablation: Ablation
+    metrics: tuple[Metric, ...]
+
+
+def run_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progress], None]) -> ItemReport:
+    """Analyse, measure and judge one item and write its folder; an error is reported, not raised.
+
+    KeyboardInterrupt and its like pass through.
+    """
+    started = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.iterdir():
+        leftover.unlink()
+    report = _blank(item)
+    try:
+        report = _measured(item, plugins, folder, watch, report)
+    except Exception as error:  # whatever a method raises costs its own item only
+        known = isinstance(error, MechintError)
+        facts = ErrorFacts(
+            kind=type(error).__name__,
+            message=str(error) if known else f"{type(error).__name__}: {error}",
+            traceback=None if known else traceback.format_exc(),
+        )
+        report = report.model_copy(update={"outcome": Outcome.ERROR, "error": facts})
+    report = report.model_copy(update={"seconds": time.monotonic() - started})
+    write_item(report, folder)
+    return report
+
+
+def _measured(
+    item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progress], None], blank: ItemReport
+) -> ItemReport:
+    """The steps of an item; each leaves its files in the folder."""
+    from mechint.circuit.circuit import save_masks
+    from mechint.faithfulness.protocol import measure, save_per_example
+
+    cell, journal = item.cell, Journal(watch=watch)
+    ready = _prepare(item, plugins)
+    analysis = _analyze(item, plugins, ready, journal)
+    write_metrics(journal.rows, folder / "metrics.jsonl")
+    save_masks(analysis.circuit, folder / "final_masks.pt")
+    measurement = measure(
+        ready.subject,
+        ready.task,
+        analysis.circuit,
+        ready.ablation,
+        ready.metrics,
+        random=cell.faithfulness.controls.random,
+        complement=cell.faithfulness.controls.complement,
+        seed=cell.seed,
+        journal=journal,
+    )
+    save_per_example(measurement, folder / "per_example.safetensors")
+    report = blank.model_copy(update=_facts(item, ready, analysis, measurement, tuple(journal.notes)))
+    figures = _draw(item, plugins, report, folder)
+    return report.model_copy(update={"artifacts": (*_SAVED, *figures)})
+
+
+_SAVED = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors")
+
+
+def _prepare(item: Item, plugins: Plugins) -> _Prepared:
+    from mechint.subject.load import load_subject
+    from mechint.task.ablation import Ablation
+
+    cell = item.cell
+    subject = load_subject(item.checkpoint)
+    metrics = tuple(metric for given in plugins.collect("mechint_metrics") for metric in given)
+    metric = next(metric for metric in metrics if metric.name == cell.metric)
+    task = plugins.ask(
+        cell.task.name, "mechint_task", subject=subject, options=cell.task.options, metric=metric, seed=cell.seed
+    )
+    ablation = Ablation(name=cell.faithfulness.ablation, subject=subject, reference=task.search, seed=cell.seed)
+    return _Prepared(subject=subject, task=task, ablation=ablation, metrics=metrics)
+
+
+def _analyze(item: Item, plugins: Plugins, ready: _Prepared, journal: Journal) -> Analysis:
+    analysis: Analysis = plugins.ask(
+        item.cell.method.name,
+        "mechint_analyze",
+        subject=ready.subject,
+        task=ready.task,
+        ablation=ready.ablation,
+        options=item.cell.method.options,
+        schedules=item.cell.schedules or Schedules(),
+        seed=item.cell.seed,
+        journal=journal,
+    )
+    return analysis
+
+
+def _draw(item: Item, plugins: Plugins, report: ItemReport, folder: Path) -> tuple[str, ...]:
+    if not plugins.implements(item.cell.method.name, "mechint_figures"):
+        return ()
+    return tuple(plugins.ask(item.cell.method.name, "mechint_figures", report=report, folder=folder))
+
+
+def _blank(item: Item) -> ItemReport:
+    """What is known of an item before it runs."""
+    cell = item.cell
+    return ItemReport(
+        id=item.id,
+        nodeid=item.nodeid,
+        outcome=Outcome.ERROR,
+        seconds=0.0,
+        cell=cell.values,
+        method=_flat(cell.method),
+        task={**_flat(cell.task), "metric": cell.metric},
+        seed=cell.seed,
+    )
+
+
+def _facts(
+    item: Item, ready: _Prepared, analysis: Analysis, measurement: Measurement, notes: tuple[str, ...]
+) -> Mapping[str, Any]:
+    """Everything that a finished measurement adds to the report."""
+    cell, subject = item.cell, ready.subject
+    verdicts = tuple(
+        check(assertion, line, measurement.measures)
+        for assertion, line in zip(cell.faithfulness.assertions, cell.lines, strict=True)
+    )
+    return {
+        "outcome": judge_item(verdicts),
+        "verdicts": verdicts,
+        "measures": measurement.measures,
+        "values": measurement.means,
+        "sites": _summarize(analysis.circuit),
+        "scores_are": analysis.scores_are,
+        "summary": (*analysis.summary, *notes),
+        "checkpoint": CheckpointFacts(
+            path=subject.path,
+            sha256=subject.sha256,
+            architecture=subject.architecture.name,
+            parameters=sum(parameter.numel() for parameter in subject.model.parameters()),
+            step=subject.step,
+        ),
+        "methodology": _methodology(item, ready, analysis.circuit),
+    }
+
+
+def _methodology(item: Item, ready: _Prepared, circuit: Circuit) -> Methodology:
+    return Methodology(
+        metric=ready.task.metric.name,
+        direction="higher" if ready.task.metric.higher_is_better else "lower",
+        ablation=ready.ablation.name,
+        reference=ready.ablation.described,
+        sites=tuple(str(units.site) for units in circuit.space.sites),
+        examples=len(ready.task.heldout),
+        examples_sha256=ready.task.heldout.sha256,
+        precision=str(next(ready.subject.model.parameters()).dtype).removeprefix("torch."),
+        random_circuits=item.cell.faithfulness.controls.random,
+    )
+
+
+def _summarize(circuit: Circuit) -> tuple[SiteSummary, ...]:
+    kept, scores = circuit.space.split(circuit.kept), circuit.space.split(circuit.scores)
+    return tuple(
+        SiteSummary(
+            site=str(units.site),
+            layer=units.site.layer,
+            kind=units.site.kind,
+            heads=units.heads,
+            width=units.width,
+            kept=int(kept[units.site].sum()),
+            sparsity=1 - int(kept[units.site].sum()) / units.count,
+            mean_score=float(scores[units.site].mean()),
+        )
+        for units in circuit.space.sites
+    )
+
+
+def _flat(choice: Choice) -> dict[str, Any]:
+    return {"name": choice.name, **choice.options.model_dump(mode="json")}

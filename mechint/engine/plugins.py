@@ -1,0 +1,161 @@
+"""Finding, loading and calling plugins.
+
+A plugin's name in a spec is its file's name for what ships here, and its entry point's name for installed packages.
+Listing imports nothing; only what a spec or the command line names is loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+import mechint.plugins
+from mechint import __version__
+from mechint.engine import hookspecs
+from mechint.errors import PluginError
+
+__all__ = ["Listed", "Plugins", "list_plugins"]
+
+GROUP = "mechint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A plugin that could be loaded, and the distribution it comes with."""
+
+    name: str
+    distribution: str
+    version: str
+    module: str
+    summary: str
+    """Of the distribution; empty for what ships here, whose modules say it themselves."""
+
+    @property
+    def origin(self) -> str:
+        return f"{self.distribution} {self.version}"
+
+    @property
+    def builtin(self) -> bool:
+        return self.module.startswith(f"{mechint.plugins.__name__}.")
+
+
+def list_plugins() -> dict[str, Listed]:
+    """Every plugin by name, without importing any; two of one name are an error that names both distributions."""
+    found: dict[str, Listed] = {}
+    for plugin in (*_shipped(), *_installed()):
+        other = found.get(plugin.name)
+        if other is not None:
+            raise PluginError(
+                f"two plugins are named {plugin.name!r}: one from {other.origin} ({other.module}), "
+                f"one from {plugin.origin} ({plugin.module})\n  hint: uninstall one of the two"
+            )
+        found[plugin.name] = plugin
+    return found
+
+
+class Plugins:
+    """The plugins of one run: what is listed, what is loaded, and how hooks are called."""
+
+    def __init__(self, listed: Mapping[str, Listed]) -> None:
+        self.listed = listed
+        self._manager = pluggy.PluginManager(GROUP)
+        self._manager.add_hookspecs(hookspecs)
+
+    def load(self, name: str) -> ModuleType:
+        """Import and register the plugin of this name, once; raises PluginError if it cannot be used."""
+        loaded = self._manager.get_plugin(name)
+        if loaded is not None:
+            assert isinstance(loaded, ModuleType)
+            return loaded
+        plugin = self.listed[name]
+        try:
+            module = importlib.import_module(plugin.module)
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"plugin {name!r} of {plugin.origin} cannot be imported: {error!r}") from error
+        try:
+            self._manager.register(module, name=name)
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            self._manager.unregister(module)
+            raise PluginError(f"plugin {name!r} of {plugin.origin} breaks the hook contract: {error}") from error
+        return module
+
+    def add(self, observer: object) -> None:
+        """Register an object whose hooks watch the run."""
+        self._manager.register(observer)
+
+    def loaded(self, name: str) -> bool:
+        """Whether the plugin of this name has been loaded."""
+        return self._manager.has_plugin(name)
+
+    def implements(self, name: str, hook: str) -> bool:
+        """Whether the loaded plugin of this name answers a hook."""
+        return self._implementation(name, hook) is not None
+
+    def accepts(self, name: str, hook: str, argument: str) -> bool:
+        """Whether the loaded plugin's implementation of a hook takes an argument."""
+        implementation = self._implementation(name, hook)
+        return implementation is not None and argument in implementation.argnames
+
+    def ask(self, name: str, hook: str, **arguments: Any) -> Any:
+        """Call a hook on the one plugin of this name; wrappers of other plugins still apply."""
+        return self._only(self._manager.get_plugin(name), hook)(**arguments)
+
+    def collect(self, hook: str, **arguments: Any) -> list[Any]:
+        """Call a hook on every loaded plugin that answers it; their results, first loaded first."""
+        results: list[Any] = getattr(self._manager.hook, hook)(**arguments)
+        return results[::-1]
+
+    def notify(self, hook: str, **arguments: Any) -> list[tuple[str, Exception]]:
+        """Call an observer hook on each plugin apart, so that one that raises silences no other."""
+        raised = []
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            if implementation.wrapper or implementation.hookwrapper:
+                continue
+            try:
+                self._only(implementation.plugin, hook)(**arguments)
+            except Exception as error:
+                raised.append((implementation.plugin_name, error))
+        return raised
+
+    def _implementation(self, name: str, hook: str) -> pluggy.HookImpl | None:
+        plugin = self._manager.get_plugin(name)
+        return next((i for i in getattr(self._manager.hook, hook).get_hookimpls() if i.plugin is plugin), None)
+
+    def _only(self, plugin: object, hook: str) -> pluggy.HookCaller:
+        implementations = getattr(self._manager.hook, hook).get_hookimpls()
+        others = [i.plugin for i in implementations if i.plugin is not plugin and not (i.wrapper or i.hookwrapper)]
+        return self._manager.subset_hook_caller(hook, remove_plugins=others)
+
+
+def _shipped() -> list[Listed]:
+    package = mechint.plugins
+    return [
+        Listed(name=name, distribution="mechint", version=__version__, module=f"{package.__name__}.{name}", summary="")
+        for _, name, is_package in pkgutil.iter_modules(package.__path__)
+        if not is_package
+    ]
+
+
+def _installed() -> list[Listed]:
+    listed = []
+    for entry_point in importlib.metadata.entry_points(group=GROUP):
+        distribution = entry_point.dist
+        assert distribution is not None, f"entry point {entry_point.name!r} belongs to no distribution"
+        listed.append(
+            Listed(
+                name=entry_point.name,
+                distribution=distribution.name,
+                version=distribution.version,
+                module=entry_point.module,
+                summary=distribution.metadata["Summary"] or "",
+            )
+        )
+    return listed

@@ -1,0 +1,97 @@
+"""Running a plan: every item, then the report, then the reporters."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from mechint import __version__
+from mechint.engine.exit import ExitCode, conclude, worst
+from mechint.engine.item import run_item
+from mechint.engine.plugins import Plugins
+from mechint.journal import Progress
+from mechint.results.store import write_done, write_report
+from mechint.results.values import ItemReport, Outcome, RunReport, SpecFacts, Versions
+from mechint.spec.values import Item, Plan
+
+__all__ = ["Finished", "run_plan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A run that is over."""
+
+    report: RunReport
+    code: ExitCode
+    broken: Sequence[tuple[str, Exception]]
+    """Observers that raised, by plugin name; each is said once."""
+
+
+def run_plan(plan: Plan, plugins: Plugins) -> Finished:
+    """Run every item of a plan in turn; an interrupt ends the run after what is finished has been written."""
+    started, clock = datetime.now(UTC), time.monotonic()
+    output_dir = Path(plan.output_dir)
+    watchers = _Watchers(plugins)
+    watchers.notify("mechint_run_started", plan=plan)
+    reports: list[ItemReport] = []
+    interrupted = False
+    try:
+        for item in plan.items:
+            reports.append(_run_one(item, plugins, output_dir / item.id, watchers))
+    except KeyboardInterrupt:
+        interrupted = True
+    outcome, code = conclude([report.outcome for report in reports], interrupted=interrupted)
+    report = RunReport(
+        spec=SpecFacts(
+            path=plan.spec.path,
+            sha256=plan.spec.sha256,
+            name=plan.spec.name,
+            description=plan.spec.description,
+            tags=plan.spec.tags,
+        ),
+        started=started.isoformat(timespec="seconds"),
+        seconds=time.monotonic() - clock,
+        versions=Versions(mechint=__version__, python=platform.python_version(), torch=version("torch")),
+        outcome=outcome,
+        exit_code=code,
+        interrupted=interrupted,
+        items=tuple(reports),
+    )
+    write_report(report, output_dir)
+    watchers.notify("mechint_run_finished", report=report, output_dir=output_dir)
+    if watchers.broken:
+        code = worst([code, ExitCode.INTERNAL])
+    return Finished(report=report, code=code, broken=tuple(watchers.broken.items()))
+
+
+def _run_one(item: Item, plugins: Plugins, folder: Path, watchers: _Watchers) -> ItemReport:
+    watchers.notify("mechint_item_started", item=item)
+
+    def watch(progress: Progress) -> None:
+        watchers.notify("mechint_progress", item=item, progress=progress)
+
+    report = run_item(item, plugins, folder, watch)
+    watchers.notify("mechint_item_finished", report=report, folder=folder)
+    if report.outcome is not Outcome.ERROR:
+        write_done(folder)
+    return report
+
+
+class _Watchers:
+    """Tells observers what happens and remembers the first error of each that raises."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self.broken: dict[str, Exception] = {}
+        self._plugins = plugins
+        for observers in plugins.collect("mechint_observers"):
+            for observer in observers:
+                plugins.add(observer)
+
+    def notify(self, hook: str, **arguments: object) -> None:
+        for name, error in self._plugins.notify(hook, **arguments):
+            self.broken.setdefault(name, error)

@@ -1,0 +1,71 @@
+"""The one look of all figures, set on each artist, so that no global setting is read or changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+from matplotlib.text import Text
+
+from mechint.files import atomic_write
+from mechint.results.describe import visible
+
+__all__ = ["BLUE", "FAINT", "GREEN", "GREY", "INK", "ORANGE", "drawing", "dress", "fit", "plain", "write"]
+
+# Okabe and Ito's palette, whose colours people with any kind of colour vision tell apart.
+BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
+INK, GREY, FAINT = "#222222", "#777777", "#e6e6e6"
+
+DPI = 120
+_FONT = "DejaVu Sans"
+_LETTER = 0.62
+"""Width of a letter of the font in font sizes, a little above its mean."""
+
+
+@contextmanager
+def drawing(target: Path, width: float, height: float) -> Iterator[Figure]:
+    """Give an empty figure of a size in inches and write it as a PNG when the block ends well.
+
+    The same drawing gives the same bytes: nothing in the file depends on the time or the version of matplotlib's name.
+    """
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", edgecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    yield figure
+    with atomic_write(target) as stream:
+        canvas.print_png(stream, metadata={"Software": None})  # type: ignore[no-untyped-call]
+
+
+def dress(axes: Axes, *, size: float = 8) -> None:
+    """Give axes the common look: thin grey frame, quiet ticks, no frame at the top and the right."""
+    axes.set_facecolor("white")
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set(color=GREY, linewidth=0.6)
+    axes.tick_params(colors=GREY, labelcolor=INK, labelsize=size, labelfontfamily=_FONT, width=0.6, length=2.5, pad=2)
+
+
+def write(place: Figure | Axes, x: float, y: float, text: str, *, size: float = 8, **style: Any) -> Text:
+    """Put text at a place of a figure or, in fractions of its box, of axes; ``$`` and other signs are not markup."""
+    if isinstance(place, Axes):
+        style.setdefault("transform", place.transAxes)
+    style.setdefault("color", INK)
+    return place.text(x, y, plain(text), fontsize=size, family=_FONT, parse_math=False, **style)
+
+
+def plain(text: str) -> str:
+    """The text on one line, with a question mark for each character that the font cannot draw."""
+    known = get_font(findfont(_FONT)).get_charmap()
+    return "".join(c if ord(c) in known else "?" for c in visible(text))
+
+
+def fit(text: str, inches: float, size: float) -> str:
+    """The text, shortened in its middle when it is wider than a number of inches at a font size in points."""
+    room = max(int(inches * 72 / (size * _LETTER)), 5)
+    line = visible(text)
+    return line if len(line) <= room else f"{line[: (room - 3) // 2]}...{line[-(room - 3 - (room - 3) // 2) :]}"

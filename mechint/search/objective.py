@@ -1,0 +1,91 @@
+"""The loss of a model whose units are masked, and its gradient with respect to the mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mechint.circuit.space import Site, Space
+from mechint.subject.intervene import Edit, edited, keep_only, mix
+from mechint.subject.subject import Subject
+from mechint.task.ablation import Ablated
+from mechint.task.task import Task
+
+__all__ = ["Objective", "untied"]
+
+_EditOf = Callable[[Site, Tensor], Edit]
+"""From a site and its ablated activation to the edit that masks it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Objective:
+    """What a search minimises: the metric's loss on the search examples, as a function of a mask ``[m]``.
+
+    A mask entry rules one group of units; ``groups`` ``[n]`` gives each unit's entry. Everything a search learns about
+    the model comes from here, so the number of its calls is the cost of the search.
+    """
+
+    subject: Subject
+    task: Task
+    ablated: Ablated
+    space: Space
+    groups: Tensor
+    batch_size: int
+    seed: int
+
+    @property
+    def size(self) -> int:
+        """Number of mask entries ``m``: the units, or fewer when units share an entry."""
+        return int(self.groups.max()) + 1
+
+    def gradient(self, mask: Tensor, step: int) -> tuple[float, Tensor]:
+        """Loss on the step's batch and its gradient ``[m]``: one forward and one backward pass.
+
+        ``step`` chooses the batch: successive steps walk through the search examples in a seeded order.
+        """
+        leaf = mask.detach().requires_grad_()
+        per_unit = self.space.split(leaf[self.groups])
+        rows = self._rows(step)
+        loss = self._loss(rows, lambda site, ablated: mix(per_unit[site], ablated)).mean()
+        (gradient,) = torch.autograd.grad(loss, leaf)
+        return float(loss.detach()), gradient
+
+    @torch.no_grad()
+    def loss(self, kept: Tensor) -> float:
+        """Mean loss over all search examples of a boolean mask ``[m]``: forward passes only."""
+        per_unit = self.space.split(kept[self.groups])
+        total = 0.0
+        for start in range(0, len(self.task.search), self.batch_size):
+            rows = range(start, min(start + self.batch_size, len(self.task.search)))
+            total += float(self._loss(rows, lambda site, ablated: keep_only(per_unit[site], ablated)).sum())
+        return total / len(self.task.search)
+
+    def _loss(self, rows: Sequence[int], edit: _EditOf) -> Tensor:
+        """Loss per example ``[b]`` with every site of the space edited."""
+        examples = self.task.search.take(torch.tensor(rows))
+        ablated = self.ablated.values(examples, rows)
+        full = self._full_logits(examples.tokens) if self.task.metric.needs_full_logits else torch.empty(0)
+        with edited(self.subject, {site: edit(site, values) for site, values in ablated.items()}):
+            logits = self.subject.logits(examples.tokens)
+        return self.task.metric.loss(logits, examples, full)
+
+    @torch.no_grad()
+    def _full_logits(self, tokens: Tensor) -> Tensor:
+        return self.subject.logits(tokens)
+
+    def _rows(self, step: int) -> list[int]:
+        """The step's search examples; every example is used once before one is used again."""
+        count = len(self.task.search)
+        per_epoch = max(count // self.batch_size, 1)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step // per_epoch)
+        order = torch.randperm(count, generator=generator)
+        start = step % per_epoch * self.batch_size
+        return [int(row) for row in order[start : start + self.batch_size]]
+
+
+def untied(space: Space) -> Tensor:
+    """Groups ``[n]`` in which every unit has a mask entry of its own."""
+    return torch.arange(space.size)

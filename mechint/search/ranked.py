@@ -1,0 +1,56 @@
+"""Estimators that rank units by integrated gradients over the mask.
+
+The gain of a unit is the integral of ``-dloss/dmask`` while a mask rises from nothing to the kept units
+(Sundararajan et al. 2017, 1703.01365, with the mask as the input).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mechint.circuit.circuit import keep_top
+from mechint.journal import Journal
+from mechint.search.objective import Objective
+from mechint.search.settings import Guard, SearchSettings
+
+__all__ = ["integrated_gradients", "iterated_ig"]
+
+POINTS = (0.3, 0.6, 0.9)
+"""Where on the path each round of the iterated form takes its gradients: three cheap points, away from both ends."""
+
+
+def integrated_gradients(objective: Objective, settings: SearchSettings, journal: Journal, guard: Guard) -> Tensor:
+    """Keep the top units of one ranking, by midpoints of the path over all ``steps``: boolean ``[m]``."""
+    gain = torch.zeros(objective.size)
+    for step in range(settings.steps):
+        # The golden ratio's multiples fill [0, 1] evenly for any number of steps.
+        point = (0.5 + 0.6180339887 * step) % 1.0
+        loss, gradient = objective.gradient(torch.full((objective.size,), point), step)
+        guard.check(loss, step)
+        gain -= gradient
+        journal.log(guard.stage, step + 1, settings.steps, loss=loss)
+    return keep_top(gain, settings.keep(objective.size))
+
+
+def iterated_ig(objective: Objective, settings: SearchSettings, journal: Journal, guard: Guard) -> Tensor:
+    """Rank, drop some, rank what is left again: boolean ``[m]`` at the target sparsity.
+
+    Each round takes three gradients along the path to the units kept so far and keeps the top share of them; the shares
+    shrink geometrically, so that the last of ``steps // 3`` rounds reaches the target.
+    """
+    rounds = max(settings.steps // len(POINTS), 1)
+    keep = settings.keep(objective.size)
+    kept = torch.ones(objective.size, dtype=torch.bool)
+    for number in range(rounds):
+        gain = torch.zeros(objective.size)
+        for offset, point in enumerate(POINTS):
+            step = number * len(POINTS) + offset
+            loss, gradient = objective.gradient(point * kept.float(), step)
+            guard.check(loss, step)
+            gain -= gradient
+            journal.log(guard.stage, step + 1, rounds * len(POINTS), loss=loss, sparsity=1 - float(kept.float().mean()))
+        share = (keep / objective.size) ** ((number + 1) / rounds)
+        gain[~kept] = -torch.inf
+        kept = keep_top(gain, keep if number == rounds - 1 else max(round(share * objective.size), keep))
+    return kept

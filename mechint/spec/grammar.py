@@ -1,0 +1,68 @@
+"""What one catalog lets a spec say, compiled once and used for any number of specs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+from mechint.spec.catalog import Catalog
+from mechint.spec.schema import Schema, compose_schema, properties_of
+
+__all__ = ["Grammar", "compile_grammar"]
+
+_DEEPEST_PATH = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Grammar:
+    """A catalog with its schema and the validator of that schema."""
+
+    catalog: Catalog
+    schema: Mapping[str, Any]
+    validator: Validator
+
+    def options(self, kind: str, name: object) -> Schema | None:
+        """The options of the ``method`` or ``task`` of that name; None if it is unknown or not loaded."""
+        plugins = self.catalog.methods if kind == "method" else self.catalog.tasks
+        if not isinstance(name, str) or plugins.get(name) is None:
+            return None
+        return properties_of(self.schema["$defs"][f"{kind}.{name}"], self.schema)
+
+    def properties(self, section: str, name: object = None) -> Schema:
+        """The keys of a top-level section, options of the plugin ``name`` included."""
+        own: Schema = self.schema["properties"][section].get("properties", {})
+        return own | (self.options(section, name) or {})
+
+    def paths(self, section: str, name: object = None) -> Iterator[tuple[str, Schema]]:
+        """Every dotted path below a section, with the schema of its value."""
+        yield from self._paths(section, self.properties(section, name), depth=1)
+
+    def _paths(self, prefix: str, properties: Schema, depth: int) -> Iterator[tuple[str, Schema]]:
+        for key, schema in properties.items():
+            yield f"{prefix}.{key}", schema
+            if depth < _DEEPEST_PATH:
+                yield from self._paths(f"{prefix}.{key}", properties_of(schema, self.schema), depth + 1)
+
+
+def compile_grammar(catalog: Catalog) -> Grammar:
+    """Compose the schema of a catalog and make its validator, which fetches nothing and takes no bool for a number."""
+    schema = compose_schema(catalog)
+    registry: Registry[Any] = Registry()  # knows no address and retrieves none
+    strict = extend(Draft202012Validator, type_checker=_strict_types())  # type: ignore[no-untyped-call]
+    root = DRAFT202012.create_resource(schema)
+    validator = strict(schema, registry=registry, _resolver=registry.resolver_with_root(root))
+    return Grammar(catalog=catalog, schema=schema, validator=validator)
+
+
+def _strict_types() -> Any:
+    def is_integer(_: object, value: object) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    return Draft202012Validator.TYPE_CHECKER.redefine("integer", is_integer)

@@ -1,0 +1,112 @@
+"""What a spec will run: every checkpoint in every cell, under ids that are fit for folders and command lines."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+from mechint.errors import Fault, SpecError
+from mechint.spec.names import is_reserved
+from mechint.spec.scalars import quote
+from mechint.spec.values import Cell, Item, Plan, Spec
+
+__all__ = ["LONGEST_ID", "plan"]
+
+LONGEST_ID = 120
+
+_UNFIT = re.compile(r"[^A-Za-z0-9_.+-]+")
+_PREFIXES = re.compile(r"(final|best)_model_(?=.)")
+_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
+
+
+def plan(spec: Spec, checkpoints: Sequence[str]) -> Plan:
+    """The items of a spec: checkpoints in the order given, each in the cells in their order.
+
+    Raises SpecError where two items would share an id, and so a folder.
+    """
+    labels = _label_checkpoints(spec, checkpoints)
+    suffixes = _label_cells(spec.cells)
+    items = tuple(
+        Item(id=_fit(f"{label}{suffix}"), spec=spec.path, checkpoint=checkpoint, cell=cell)
+        for checkpoint, label in zip(checkpoints, labels, strict=True)
+        for cell, suffix in zip(spec.cells, suffixes, strict=True)
+    )
+    _refuse_twins(spec, items)
+    return Plan(spec=spec, items=items, output_dir=spec.output_dir)
+
+
+def _label_checkpoints(spec: Spec, checkpoints: Sequence[str]) -> list[str]:
+    """The shortest kind of label that keeps all checkpoints apart.
+
+    For ``output/final_model_stepV0.pt``: ``stepV0``, else ``final_model_stepV0``, else
+    ``output-final_model_stepV0``, and so on up its folders.
+    """
+    for path in checkpoints:
+        if checkpoints.count(path) > 1:
+            raise SpecError([Fault(file=spec.path, message=f"the checkpoint {quote(path)} is listed twice")])
+    paths = [PurePath(path) for path in checkpoints]
+    deepest = max((len(path.parts) for path in paths), default=1)
+    for level in range(deepest + 1):
+        labels = [_label(path, level) for path in paths]
+        if len({_fit(label).casefold() for label in labels}) == len(labels):
+            break
+    return labels
+
+
+def _label(path: PurePath, level: int) -> str:
+    stem = path.stem if path.suffix in _SUFFIXES else path.name
+    if level == 0:
+        return _PREFIXES.sub("", stem, count=1) if _PREFIXES.match(stem) else stem
+    folders = [part for part in path.parts[:-1] if part.strip("./\\")]
+    return "-".join([*folders[len(folders) - level + 1 :], stem] if level > 1 else [stem])
+
+
+def _label_cells(cells: Sequence[Cell]) -> list[str]:
+    """``-target_sparsity0.95-seed1`` for each cell; more of a path where its last key alone is ambiguous."""
+    names = {path: _shortest_name(path, tuple(cells[0].values)) for path in cells[0].values} if cells else {}
+    return ["".join(f"-{names[path]}{_text(value)}" for path, value in cell.values.items()) for cell in cells]
+
+
+def _shortest_name(path: str, paths: Sequence[str]) -> str:
+    parts = path.split(".")
+    for length in range(1, len(parts)):
+        name = ".".join(parts[-length:])
+        if sum(f".{other}".endswith(f".{name}") for other in paths) == 1:
+            return name
+    return path
+
+
+def _text(value: Any) -> str:
+    """Numbers follow their name at once, words after an underscore."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)
+    if isinstance(value, list):
+        return "_" + "+".join(_text(part).removeprefix("_") for part in value)
+    return "_" + (value if isinstance(value, str) else json.dumps(value))
+
+
+def _fit(text: str) -> str:
+    """The text as a file name anywhere: letters, digits and ``_.+-``, no device, not hidden, not too long."""
+    name = _UNFIT.sub("_", text).rstrip(".")
+    if not name or name[0] in ".-":
+        name = f"_{name}"
+    if is_reserved(name):
+        name = f"_{name}"
+    if len(name) > LONGEST_ID:
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+        name = f"{name[: LONGEST_ID - 11]}-{digest}"
+    return name
+
+
+def _refuse_twins(spec: Spec, items: Sequence[Item]) -> None:
+    seen: dict[str, Item] = {}
+    for item in items:
+        twin = seen.setdefault(item.id.casefold(), item)  # some file systems do not tell A from a
+        if twin is not item:
+            both = " and ".join(f"{one.checkpoint} {json.dumps(dict(one.cell.values))}" for one in (twin, item))
+            message = f"two items would have the id {quote(item.id)}: {both}"
+            raise SpecError([Fault(file=spec.path, message=message, hint="rename a checkpoint or a value")])

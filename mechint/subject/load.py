@@ -1,0 +1,45 @@
+"""From a checkpoint's path to a frozen model with named sites."""
+
+from __future__ import annotations
+
+import torch
+
+from mechint.subject.checkpoint import read_checkpoint
+from mechint.subject.gpt2 import GPT2, GPT2_KV_TIED, fit_weights, infer_config
+from mechint.subject.nanogpt import GPT
+from mechint.subject.subject import Shape, Subject
+
+__all__ = ["load_subject"]
+
+
+def load_subject(path: str, *, n_head: int | None = None) -> Subject:
+    """Load a checkpoint of the nanoGPT family whole, as float32 on the CPU, frozen and in eval mode.
+
+    ``n_head`` is needed where the checkpoint does not state it. Nothing in the file is run. Raises CheckpointError
+    where the file is unsafe or damaged, or where a single weight is missing, unknown, misshapen or not finite.
+    """
+    checkpoint = read_checkpoint(path)
+    config = infer_config(checkpoint, n_head)
+    weights = fit_weights(checkpoint, config)
+    with torch.device("meta"):
+        model = GPT(config)
+    model.load_state_dict(weights, strict=True, assign=True)
+    if torch.equal(weights["lm_head.weight"], weights["transformer.wte.weight"]):
+        model.lm_head.weight = model.transformer["wte"].weight
+    model.requires_grad_(False).eval()
+    return Subject(
+        model=model,
+        architecture=GPT2_KV_TIED if config.kv_tied else GPT2,
+        shape=Shape(
+            n_layer=config.n_layer,
+            n_head=config.n_head,
+            n_kv_head=config.n_head,
+            d_head=config.n_embd // config.n_head,
+            d_model=config.n_embd,
+            n_vocab=config.vocab_size,
+            context=config.block_size,
+        ),
+        path=path,
+        sha256=checkpoint.sha256,
+        step=checkpoint.step,
+    )

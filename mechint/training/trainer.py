@@ -1,0 +1,165 @@
+"""The reference trainer: small GPT-2 variants on real text, in about a minute each on two cores."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from torch import Tensor
+
+from mechint.errors import DataError
+from mechint.files import sha256_of
+from mechint.subject.nanogpt import GPT
+from mechint.training.bigram import bigram_loss
+from mechint.training.checkpoints import CheckpointCallback, best_path, final_path, metrics_path
+from mechint.training.recipe import Optimisers, Recipe, init_model
+from mechint.training.stdlib_data import load_tokens, prepare_stdlib
+from mechint.training.variants import Variant, choose_variants
+
+__all__ = ["train"]
+
+_VALIDATION_WINDOWS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Text:
+    """What every variant trains on and is measured on."""
+
+    train: Tensor
+    """Token ids ``[tokens]``."""
+    held_out: Tensor
+    """Fixed windows of the validation split, spread evenly ``[b p+1]``."""
+    bigram_val_loss: float
+    sha256: str
+
+
+def train(
+    variants: Sequence[str],
+    output_dir: Path,
+    data_dir: Path,
+    *,
+    seed: int = 0,
+    steps: int | None = None,
+    force: bool = False,
+    console: Console | None = None,
+) -> None:
+    """Train the variants that have no final checkpoint in ``output_dir`` yet, and print what all of them reach.
+
+    ``data_dir`` receives the text where it does not hold it. With ``force`` every variant is trained anew. Ctrl-C
+    leaves the best model and the curves so far, and no final checkpoint, so that the next call trains the variant
+    again. Raises UsageError for an unknown variant, DataError where there is no text.
+    """
+    chosen = choose_variants(variants)
+    console = console or Console()
+    recipe = Recipe() if steps is None else replace(Recipe(), steps=steps)
+    missing = [v for v in chosen if force or not final_path(output_dir, v.name).exists()]
+    if missing:
+        prepare_stdlib(data_dir)
+        text = _read_text(data_dir, missing[0])
+        for variant in missing:
+            _train_variant(variant, text, recipe, output_dir, seed, console)
+    _print_summary(chosen, missing, output_dir, console)
+
+
+def _read_text(data_dir: Path, variant: Variant) -> _Text:
+    length, vocab_size = variant.shape.block_size + 1, variant.shape.vocab_size
+    train_tokens, held_out = load_tokens(data_dir / "train.bin"), load_tokens(data_dir / "val.bin")
+    if min(len(train_tokens), len(held_out)) <= length:
+        raise DataError(f"{data_dir} holds fewer than {length} tokens in a split, too few for one window")
+    starts = np.linspace(0, len(held_out) - length, _VALIDATION_WINDOWS).astype(np.int64)
+    windows = np.stack([held_out[start : start + length] for start in starts]).astype(np.int64)
+    return _Text(
+        train=torch.from_numpy(train_tokens.astype(np.int64)),
+        held_out=torch.from_numpy(windows),
+        bigram_val_loss=bigram_loss(train_tokens, windows, vocab_size),
+        sha256=sha256_of(data_dir / "train.bin"),
+    )
+
+
+def _train_variant(
+    variant: Variant, text: _Text, recipe: Recipe, output_dir: Path, seed: int, console: Console
+) -> None:
+    model = init_model(variant.shape, seed)
+    config = {
+        **asdict(variant.shape),
+        "step": variant.name,
+        "dataset": "stdlib",
+        "data_sha256": text.sha256,
+        "seed": seed,
+    }
+    saver = CheckpointCallback(output_dir, variant.name, config={**config, **asdict(recipe)})
+    started, done = time.monotonic(), 0
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[losses]}"), TimeRemainingColumn()
+    )  # fmt: skip
+    try:
+        with Progress(*columns, console=console) as progress:
+            bar = progress.add_task(f"{variant.name} {variant.summary}", total=recipe.steps, losses="")
+            for done, losses in _steps(model, text, recipe, saver, seed):
+                progress.update(bar, completed=done, losses=losses)
+    except KeyboardInterrupt:
+        saver.write_metrics(iteration=done)
+        kept = best_path(output_dir, variant.name)
+        console.print(
+            f"stopped at step {done}; {f'the best model so far is {kept}' if kept.exists() else 'nothing kept'}"
+        )
+        raise
+    facts = {"bigram_val_loss": text.bigram_val_loss, "seconds": round(time.monotonic() - started, 1)}
+    saver.finished(model, iteration=done, facts=facts)
+
+
+def _steps(model: GPT, text: _Text, recipe: Recipe, saver: CheckpointCallback, seed: int) -> Iterator[tuple[int, str]]:
+    """Train, and give after each step how many are done and the losses to show."""
+    optimisers = Optimisers(model, recipe)
+    generator = torch.Generator().manual_seed(seed)
+    window = torch.arange(text.held_out.shape[1])
+    recent, shown = 0.0, ""
+    for step in range(recipe.steps):
+        starts = torch.randint(len(text.train) - len(window) + 1, (recipe.batch_size, 1), generator=generator)
+        loss = _loss(model, text.train[starts + window])
+        optimisers.step(loss, step)
+        recent = loss.item() if step == 0 else 0.95 * recent + 0.05 * loss.item()
+        if recipe.is_evaluated(step):
+            held_out = evaluate(model, text.held_out)
+            rate = recipe.matrix_lr * recipe.rate(step)
+            saver.evaluated(model, iteration=step + 1, train_loss=recent, val_loss=held_out, learning_rate=rate)
+            shown = f" val {held_out:.3f}"
+        yield step + 1, f"loss {recent:.3f}{shown}"
+
+
+def evaluate(model: GPT, windows: Tensor) -> float:
+    """Mean loss, nats per token, on windows ``[b p+1]``."""
+    with torch.no_grad():
+        losses = [_loss(model, batch).item() * len(batch) for batch in windows.split(64)]
+    return sum(losses) / len(windows)
+
+
+def _loss(model: GPT, windows: Tensor) -> Tensor:
+    logits = model(windows[:, :-1])  # [b p v]
+    return F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten())
+
+
+def _print_summary(chosen: Sequence[Variant], trained: Sequence[Variant], output_dir: Path, console: Console) -> None:
+    table = Table("variant", "checkpoint", "val loss", "bigram", "seconds", "")
+    for variant in chosen:
+        try:
+            metrics = json.loads(metrics_path(output_dir, variant.name).read_text())
+            figures = [
+                f"{metrics['metrics']['val_losses'][-1]:.3f}",
+                f"{metrics['bigram_val_loss']:.3f}",
+                f"{metrics['seconds']:.0f}",
+            ]
+        except (OSError, ValueError, LookupError, TypeError):
+            figures = ["–", "–", "–"]
+        state = "trained" if variant in trained else "was there"
+        table.add_row(variant.name, str(final_path(output_dir, variant.name)), *figures, state)
+    console.print(table)

@@ -1,0 +1,155 @@
+"""Which key and value channels does the behaviour need?
+
+The method of "Scaling Sparse Feature Circuit Finding to Gemma 9B" (Tonkić and others, 2025), on channels:
+
+1. Freeze the weights. Give every K and every V channel of every layer a mask entry (one for both when ``tied``).
+2. What a mask drops is replaced by the spec's ablation; what it keeps passes unchanged.
+3. Search for the mask of least loss that keeps exactly the share of channels that ``target_sparsity`` leaves.
+   Six estimators can do it, see ``Options.estimator``; several candidates are compared on the search examples.
+4. Score every channel by the loss's gradient at the mask that was found.
+
+Cost: ``steps`` forward and backward passes over ``batch_size`` examples, and for each candidate a forward pass over
+the search examples.
+
+What to distrust: channels of K and V are a basis that training chose, not features; at high sparsity many circuits are
+nearly as good as the best one; a score is a first-order effect of one channel and misses those with a backup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from mechint import hookimpl
+from mechint.spec.options import OptionsModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mechint.circuit.circuit import Analysis
+    from mechint.circuit.space import Space
+    from mechint.journal import Journal
+    from mechint.results.values import ItemReport
+    from mechint.search.find import Candidate
+    from mechint.spec.schedules import Schedules
+    from mechint.subject.subject import Subject
+    from mechint.task.ablation import Ablation
+    from mechint.task.task import Task
+
+SCORING_BATCHES = 8
+
+
+class Options(OptionsModel):
+    """Find the K and V channels that keep the metric at a given sparsity."""
+
+    target_sparsity: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Share of the K and V channels to drop; met to one unit."""
+    estimator: Literal["best", "straight_through", "hard_concrete", "iterated_ig", "swap", "integrated_gradients"] = (
+        "swap"
+    )
+    """swap: gradient swaps from an iterated ranking; iterated_ig: that ranking alone; straight_through and
+    hard_concrete: learned masks; integrated_gradients: one ranking, as a reference; best: all that search, sharing the
+    steps, and the winner on the search examples."""
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    """Forward and backward passes, over all stages of the search."""
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    """Examples in a pass."""
+    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    """Of Adam, for the learned masks."""
+    l1_lambda: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the mean mask probability in the loss, for the learned masks. The budget holds without it."""
+    hard_masks: bool = True
+    """Whether straight_through runs the model with 0/1 masks; false relaxes them. The result is 0/1 either way."""
+    tied: bool = False
+    """One mask for K and V: a channel is kept in both or in neither."""
+    patience: Annotated[int, Field(ge=1)] | None = None
+    """End a stage when its smoothed loss has not improved for this many steps at the target sparsity."""
+
+
+@hookimpl
+def mechint_options() -> type[OptionsModel]:
+    return Options
+
+
+@hookimpl
+def mechint_analyze(
+    subject: Subject,
+    task: Task,
+    ablation: Ablation,
+    options: Options,
+    schedules: Schedules,
+    seed: int,
+    journal: Journal,
+) -> Analysis:
+    from mechint.circuit.circuit import Analysis, Circuit
+    from mechint.search.find import find_mask, score_at
+    from mechint.search.objective import Objective
+    from mechint.search.settings import SearchSettings
+
+    space = subject.kv_space()
+    objective = Objective(
+        subject=subject,
+        task=task,
+        ablated=ablation.at([units.site for units in space.sites]),
+        space=space,
+        groups=_groups(space, tied=options.tied),
+        batch_size=options.batch_size,
+        seed=seed,
+    )
+    settings = SearchSettings(
+        target_sparsity=options.target_sparsity,
+        steps=options.steps,
+        learning_rate=options.learning_rate,
+        l1_lambda=options.l1_lambda,
+        hard_masks=options.hard_masks,
+        patience=options.patience,
+        schedules=schedules,
+        seed=seed,
+    )
+    candidates = find_mask(objective, options.estimator, settings, journal)
+    kept = candidates[0].kept
+    scores = score_at(objective, kept, batches=SCORING_BATCHES, first_step=options.steps)
+    return Analysis(
+        circuit=Circuit(space=space, kept=kept[objective.groups], scores=scores),
+        scores_are=f"-d{task.metric.name}/dmask at the circuit",
+        summary=[_ranking(candidates)],
+    )
+
+
+@hookimpl
+def mechint_figures(report: ItemReport, folder: Path) -> Sequence[str]:
+    from mechint.figures.channels import draw_channel_scores
+    from mechint.figures.curves import draw_search_curves
+
+    draw_channel_scores(folder / "final_masks.pt", report.id, report.scores_are, folder / "kv_channel_importance.png")
+    draw_search_curves(folder / "metrics.jsonl", report.id, folder / "sparsity_curves.png")
+    return ["kv_channel_importance.png", "sparsity_curves.png"]
+
+
+def _groups(space: Space, *, tied: bool) -> Tensor:
+    """The mask entry of every unit ``[n]``: its own, or one for channel c of K and channel c of V of a layer."""
+    import torch
+
+    from mechint.search.objective import untied
+
+    if not tied:
+        return untied(space)
+    pieces, first = [], 0
+    for k, v in zip(space.sites[::2], space.sites[1::2], strict=True):
+        assert (k.site.layer, k.count) == (v.site.layer, v.count), f"{k.site} and {v.site} are not a pair"
+        entries = torch.arange(first, first + k.count)
+        pieces += [entries, entries]
+        first += k.count
+    return torch.cat(pieces)
+
+
+def _ranking(candidates: Sequence[Candidate]) -> str:
+    """A sentence that names the winner and, where there were others, what they reached."""
+    winner, *others = candidates
+    beaten = ", ".join(f"{other.estimator} {other.search_loss:.4f}" for other in others)
+    return f"{winner.estimator} found the circuit: loss {winner.search_loss:.4f} on the search examples" + (
+        f" ({beaten})" if beaten else ""
+    )

@@ -1,0 +1,111 @@
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from mechint.errors import UsageError
+from mechint.results.store import (
+    read_metrics,
+    read_report,
+    results_schema,
+    write_done,
+    write_item,
+    write_metrics,
+    write_report,
+)
+from mechint.results.values import ItemReport
+from tests.reports import make_item, make_run
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "results.schema.json"
+
+
+def test_a_report_survives_the_disk(tmp_path: Path) -> None:
+    write_report(make_run(), tmp_path)
+    assert read_report(tmp_path / "results.json") == make_run()
+
+
+def test_a_report_is_the_same_bytes_every_time(tmp_path: Path) -> None:
+    write_report(make_run(), tmp_path / "a")
+    write_report(make_run(), tmp_path / "b")
+    assert (tmp_path / "a/results.json").read_bytes() == (tmp_path / "b/results.json").read_bytes()
+
+
+def test_an_undefined_number_is_null_even_where_the_report_was_not_validated(tmp_path: Path) -> None:
+    write_item(make_item().model_copy(update={"measures": {"loss": math.inf}}), tmp_path)
+    text = (tmp_path / "result.json").read_text()
+    assert json.loads(text)["measures"] == {"loss": None}
+    assert ItemReport.model_validate_json(text).measures == {"loss": None}
+
+
+def test_the_published_schema_is_the_one_of_the_code() -> None:
+    hint = "write mechint.results.store.results_schema() to docs/results.schema.json"
+    assert json.loads(SCHEMA.read_text()) == results_schema(), hint
+
+
+def test_a_report_fits_the_published_schema() -> None:
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+    validator.check_schema(validator.schema)
+    validator.validate(json.loads(make_run().model_dump_json()))
+
+
+def test_a_schema_field_is_described() -> None:
+    assert "null where it is undefined" in results_schema()["$defs"]["Verdict"]["properties"]["actual"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("", ":1:1: not JSON: ends in the middle"),
+        ('{"schema_version": 1,\n "items": [', ":2:12: not JSON: ends in the middle"),
+        ('{"a": 1}\n<<<<<<< HEAD\n', ":2:1: not JSON: extra data"),
+        ("[]", "no schema_version"),
+        ('{"schema_version": 2}', "newer than this mechint reads"),
+        ('{"schema_version": 1, "seconds": NaN}', "NaN is not a number"),
+        ('{"schema_version": 1, "seconds": "soon"}', "seconds: Input should be a valid number"),
+        ('{"schema_version": ' + "[" * 200_000, "nested too deeply"),
+        ("\udcff", "not UTF-8"),
+    ],
+)
+def test_a_report_that_cannot_be_read_says_where_and_why(content: str, fault: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(UsageError) as raised:
+        read_report(path)
+    assert str(raised.value).startswith(str(path))
+    assert fault in str(raised.value)
+
+
+def test_a_missing_report_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        read_report(tmp_path / "results.json")
+
+
+def test_metrics_survive_the_disk_with_gaps_where_a_loss_diverged(tmp_path: Path) -> None:
+    write_metrics([{"stage": "swap", "step": 0, "loss": math.nan}, {"stage": "swap", "step": 1}], tmp_path / "m.jsonl")
+    assert read_metrics(tmp_path / "m.jsonl") == [
+        {"stage": "swap", "step": 0, "loss": None},
+        {"stage": "swap", "step": 1},
+    ]
+
+
+@pytest.mark.parametrize(("content", "fault"), [('{"step": 0}\n{"ste', ":2:"), ('{"step": 0}\n3\n', ":2: expected an object")])
+def test_broken_metrics_name_the_line(content: str, fault: str, tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_text(content)
+    with pytest.raises(UsageError, match=fault):
+        read_metrics(tmp_path / "m.jsonl")
+
+
+def test_done_lists_the_hash_of_every_other_file(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("b")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/a.txt").write_text("a")
+    (tmp_path / ".b.txt.leftover").write_text("")
+    write_done(tmp_path)
+    write_done(tmp_path)
+    assert json.loads((tmp_path / "DONE").read_text()) == {
+        "b.txt": hashlib.sha256(b"b").hexdigest(),
+        "sub/a.txt": hashlib.sha256(b"a").hexdigest(),
+    }

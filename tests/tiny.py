@@ -1,0 +1,98 @@
+"""Small models with known weights, and tasks on them, for every test that needs one."""
+
+from __future__ import annotations
+
+import importlib
+
+import torch
+
+from mechint.circuit.space import Site
+from mechint.subject.nanogpt import GPT, GPTConfig
+from mechint.subject.subject import Architecture, Shape, Subject
+from mechint.task.metric import Metric
+from mechint.task.task import Examples, Task
+
+SITES = {kind: "transformer.h.{layer}.attn." + kind for kind in ("q", "k", "v", "z")}
+
+
+def subject_of(model: GPT) -> Subject:
+    config = model.config
+    shape = Shape(
+        n_layer=config.n_layer,
+        n_head=config.n_head,
+        n_kv_head=config.n_head,
+        d_head=config.n_embd // config.n_head,
+        d_model=config.n_embd,
+        n_vocab=config.vocab_size,
+        context=config.block_size,
+    )
+    return Subject(
+        model=model.eval().requires_grad_(requires_grad=False),
+        architecture=Architecture(name="tiny", sites=SITES),
+        shape=shape,
+        path="tiny.pt",
+        sha256="0" * 64,
+        step=None,
+    )
+
+
+def random_model(*, n_layer: int = 2, kv_tied: bool = False, seed: int = 0) -> GPT:
+    """Two layers, two heads of four channels, eleven tokens, weights large enough for every channel to matter."""
+    model = GPT(GPTConfig(n_layer=n_layer, n_head=2, n_embd=8, block_size=6, vocab_size=11, kv_tied=kv_tied))
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) / 2)
+    return model
+
+
+PLANTED_V = {Site(0, "v"): (1, 6), Site(1, "v"): (0, 3)}
+PLANTED_K = {Site(0, "k"): (2, 5), Site(1, "k"): (1, 7)}
+
+
+def planted_model(seed: int = 0) -> GPT:
+    """A random model in which only the planted channels can matter.
+
+    A V channel acts only through its column of c_proj, a K channel only through the q channel beside it; the columns
+    and the q rows of all others are zero.
+    """
+    model = random_model(seed=seed)
+    d = model.config.n_embd
+    with torch.no_grad():
+        for layer in range(model.config.n_layer):
+            attention = model.get_submodule(f"transformer.h.{layer}.attn")
+            v_outside = [channel for channel in range(d) if channel not in PLANTED_V[Site(layer, "v")]]
+            k_outside = [channel for channel in range(d) if channel not in PLANTED_K[Site(layer, "k")]]
+            attention.c_proj.weight[:, v_outside] = 0
+            attention.c_proj.weight.mul_(3)
+            attention.c_attn.weight[k_outside] = 0  # q comes first
+            attention.c_attn.weight[:d].mul_(3)
+    return model
+
+
+def metric_named(name: str) -> Metric:
+    metrics = importlib.import_module("mechint.plugins.metrics").mechint_metrics()
+    return next(metric for metric in metrics if metric.name == name)
+
+
+def all_metrics() -> tuple[Metric, ...]:
+    return tuple(importlib.import_module("mechint.plugins.metrics").mechint_metrics())
+
+
+def examples_from(model: GPT, count: int, seed: int) -> Examples:
+    """Random tokens with the model's own most probable next tokens as targets, so that the full model does well."""
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(model.config.vocab_size, (count, model.config.block_size), generator=generator)
+    with torch.no_grad():
+        targets = model(tokens).argmax(-1)
+    return Examples(tokens=tokens, targets=targets)
+
+
+def task_on(model: GPT, metric: str = "loss", *, search: int = 32, heldout: int = 16) -> Task:
+    return Task(
+        search=examples_from(model, search, seed=1),
+        heldout=examples_from(model, heldout, seed=2),
+        metric=metric_named(metric),
+        description="the model's own predictions on random tokens",
+    )
