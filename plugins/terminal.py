@@ -197,6 +197,7 @@ class TerminalReporter:
         if self._bars is not None:
             self._bars.stop()
             self._bars = None
+            self._tasks.clear()
 
 
 def _open_bars(console: Console) -> Bars:

@@ -105,10 +105,10 @@ def failed_item(name: str = "stepV0-target_sparsity0.95") -> ItemReport:
 def broken_item(name: str = "stepV2", **changed: Any) -> ItemReport:
     """A checkpoint that could not be loaded."""
     message = "output/final_model_stepV2.pt: the archive is truncated\n  hint: copy it again, or train it anew"
-    empty = {"checkpoint": None, "methodology": None, "measures": {}, "values": {}, "sites": (), "verdicts": ()}
+    empty: dict[str, Any] = {"checkpoint": None, "methodology": None, "measures": {}, "values": {}}
     error = ErrorFacts(kind="CheckpointError", message=message, traceback=None)
-    given = {"outcome": Outcome.ERROR, "error": error, "summary": (), "artifacts": (), **empty}
-    return make_item(name, **{**given, **changed})
+    empty |= {"summary": (), "artifacts": (), "sites": (), "verdicts": ()}
+    return make_item(name, **{"outcome": Outcome.ERROR, "error": error, **empty, **changed})
 
 
 def make_run(items: tuple[ItemReport, ...] | None = None, **changed: Any) -> RunReport:
@@ -167,7 +167,8 @@ def save_search(path: Path, stages: tuple[str, ...] = ("iterated_ig", "straight_
     for stage in stages:
         for step in range(steps):
             t = step / max(steps - 1, 1)
-            row = {"stage": stage, "step": step, "loss": 1.6 + t**3 + 0.05 * math.sin(step), "sparsity": 0.8 * t**3}
+            loss = 1.6 + t**3 + 0.05 * math.sin(step)
+            row: dict[str, float | int | str] = {"stage": stage, "step": step, "loss": loss, "sparsity": 0.8 * t**3}
             if stage != "iterated_ig":
                 row["target_sparsity"] = 0.8 * t**3
             if stage == "straight_through":

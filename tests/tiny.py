@@ -37,13 +37,15 @@ def subject_of(model: GPT) -> Subject:
 
 
 def random_model(*, n_layer: int = 2, kv_tied: bool = False, seed: int = 0) -> GPT:
-    """Two layers, two heads of four channels, eleven tokens, weights large enough for every channel to matter."""
+    """Two layers, two heads of four channels, eleven tokens, weights large enough for every channel to matter; no biases."""
     model = GPT(GPTConfig(n_layer=n_layer, n_head=2, n_embd=8, block_size=6, vocab_size=11, kv_tied=kv_tied))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
             if parameter.dim() == 2:
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) / 2)
+            else:
+                parameter.fill_(0.0 if name.endswith("bias") else 1.0)
     return model
 
 

@@ -6,6 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 
+from mechint.results.describe import number
 from mechint.results.values import Outcome, Verdict
 from mechint.spec.assertion import describe
 from mechint.spec.values import Assertion
@@ -27,7 +28,7 @@ def check(assertion: Assertion, line: int | None, measures: Mapping[str, float |
         outcome, reason = Outcome.UNDECIDED, _why_undefined(assertion.metric)
     else:
         broken = [
-            f"{actual!r} is not {sign} {bound!r}"
+            f"{number(actual, [bound])} is not {sign} {number(bound)}"
             for field, (sign, holds) in _BOUNDS.items()
             if (bound := getattr(assertion, field)) is not None and not holds(actual, bound)
         ]

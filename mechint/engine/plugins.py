@@ -116,7 +116,7 @@ class Plugins:
     def notify(self, hook: str, **arguments: Any) -> list[tuple[str, Exception]]:
         """Call an observer hook on each plugin apart, so that one that raises silences no other."""
         raised = []
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+        for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):  # as pluggy calls them
             if implementation.wrapper or implementation.hookwrapper:
                 continue
             try:

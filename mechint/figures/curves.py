@@ -106,7 +106,7 @@ def _draw_panel(axes: Axes, panel: _Panel, stages: Sequence[Stage], *, last: boo
     end = stages[-1].start + stages[-1].length
     dress(axes, size=7)
     axes.set_xlim(-0.5, end - 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, steps=[1, 2, 5, 10]))
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
     for stage in stages[1:]:

@@ -17,7 +17,7 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;"}
 # Left as they are, since they mean nothing there and the file is also read unrendered: an underscore inside a word, and
 # a "<" before a space or "=", as in "loss <= 2".
 _SPECIAL = re.compile(r"&|<(?![\s=])|[\\`*\[\]|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|!(?=\[)")
-_BLOCK_START = re.compile(r"^(?:[-+=>]|\d+[.)](?=\s|$)|:(?=:))")
+_BLOCK_START = re.compile(r"^(?:[-+](?=\s|$)|[-=]+$|>|\d+[.)](?=\s|$)|:(?=:))")
 
 
 def escape(text: str) -> str:

@@ -20,7 +20,7 @@ __all__ = ["Candidate", "Estimator", "find_mask", "score_at"]
 
 Estimator = Literal["best", "straight_through", "hard_concrete", "iterated_ig", "swap", "integrated_gradients"]
 
-RANKING_SHARE = 0.4
+RANKING_SHARE = 0.25
 """Share of the steps that ``swap`` spends on the ranking it starts from."""
 RISE = 1.5
 """Times the fully ablated model's loss at which a search counts as diverging."""

@@ -14,6 +14,9 @@ from mechint.search.settings import Guard, SearchSettings
 
 __all__ = ["learn_hard_concrete", "learn_straight_through"]
 
+ASCENT = 10.0
+"""Learning rate of the multipliers over that of the odds: the constraint must be felt within a few hundred steps."""
+
 
 def learn_straight_through(objective: Objective, settings: SearchSettings, journal: Journal, guard: Guard) -> Tensor:
     """Learn logits whose top units are the mask at every step, along the sparsity schedule: boolean ``[m]``.
@@ -50,12 +53,13 @@ def learn_hard_concrete(objective: Objective, settings: SearchSettings, journal:
     """Learn the odds of each unit, with a Lagrangian that holds the expected sparsity to the schedule: boolean ``[m]``.
 
     Louizos et al. 2018 (1712.01312) for the distribution, Edge Pruning (2406.16778) for the constraint
-    ``lambda1 (s - t) + lambda2 (s - t)^2``, whose multipliers ascend.
+    ``lambda1 x + lambda2 x^2``, whose multipliers ascend. Here x is how far the sparsity falls short of the schedule, and
+    0 beyond it: being early costs nothing, and the multipliers need not swing back from it.
     """
     log_alpha = _start(objective.size, settings.seed)
     multipliers = torch.zeros(2, requires_grad=True)
     optimizer = torch.optim.Adam([log_alpha], lr=settings.learning_rate)
-    ascent = torch.optim.Adam([multipliers], lr=settings.learning_rate, maximize=True)
+    ascent = torch.optim.Adam([multipliers], lr=ASCENT * settings.learning_rate, maximize=True)
     generator = torch.Generator().manual_seed(settings.seed)
     for step in range(settings.steps):
         target = sparsity_at(settings.schedules.sparsity, settings.target_sparsity, step, settings.steps)
@@ -63,8 +67,8 @@ def learn_hard_concrete(objective: Objective, settings: SearchSettings, journal:
         loss, gradient = objective.gradient(mask, step)
         guard.check(loss, step)
         sparsity = 1 - hard_concrete_open(log_alpha).mean()
-        excess = sparsity - target
-        penalty = multipliers[0] * excess + multipliers[1] * excess**2
+        shortfall = torch.relu(target - sparsity)
+        penalty = multipliers[0] * shortfall + multipliers[1] * shortfall**2
         optimizer.zero_grad()
         ascent.zero_grad()
         (mask @ gradient + penalty + settings.l1_lambda * (1 - sparsity)).backward()

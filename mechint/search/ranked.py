@@ -29,7 +29,7 @@ def integrated_gradients(objective: Objective, settings: SearchSettings, journal
         loss, gradient = objective.gradient(torch.full((objective.size,), point), step)
         guard.check(loss, step)
         gain -= gradient
-        journal.log(guard.stage, step + 1, settings.steps, loss=loss)
+        journal.progress(guard.stage, step + 1, settings.steps)
     return keep_top(gain, settings.keep(objective.size))
 
 
@@ -43,14 +43,23 @@ def iterated_ig(objective: Objective, settings: SearchSettings, journal: Journal
     keep = settings.keep(objective.size)
     kept = torch.ones(objective.size, dtype=torch.bool)
     for number in range(rounds):
-        gain = torch.zeros(objective.size)
-        for offset, point in enumerate(POINTS):
-            step = number * len(POINTS) + offset
-            loss, gradient = objective.gradient(point * kept.float(), step)
-            guard.check(loss, step)
-            gain -= gradient
-            journal.log(guard.stage, step + 1, rounds * len(POINTS), loss=loss, sparsity=1 - float(kept.float().mean()))
         share = (keep / objective.size) ** ((number + 1) / rounds)
+        left = keep if number == rounds - 1 else max(round(share * objective.size), keep)
+        gain, loss = _gain_along_path(objective, kept, number * len(POINTS), guard)
         gain[~kept] = -torch.inf
-        kept = keep_top(gain, keep if number == rounds - 1 else max(round(share * objective.size), keep))
+        kept = keep_top(gain, left)
+        sparsity, target = 1 - left / objective.size, settings.target_sparsity
+        done = (number + 1) * len(POINTS)
+        journal.log(guard.stage, done, rounds * len(POINTS), loss=loss, sparsity=sparsity, target_sparsity=target)
     return kept
+
+
+def _gain_along_path(objective: Objective, kept: Tensor, first_step: int, guard: Guard) -> tuple[Tensor, float]:
+    """Summed ``-dloss/dmask`` ``[m]`` at the points of the path to ``kept``, and the loss at the last of them."""
+    gain = torch.zeros(objective.size)
+    loss = 0.0
+    for offset, point in enumerate(POINTS):
+        loss, gradient = objective.gradient(point * kept.float(), first_step + offset)
+        guard.check(loss, first_step + offset)
+        gain -= gradient
+    return gain, loss

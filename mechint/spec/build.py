@@ -83,16 +83,18 @@ def build_cells(
 ) -> tuple[tuple[Cell, ...], list[Finding]]:
     """One cell for each combination of the matrix; none where a section that a cell needs has ``failed``."""
     tree = _with_shapes(document.value)
-    findings: dict[Finding, None] = {}
-    cells: list[Cell] = []
+    found: dict[Finding, list[Finding]] = {}
+    cells: list[Cell | None] = []
     for combination in combine(axes):
         cell, wrong = _build_cell(combination, combination.apply(tree), grammar, stated, failed)
-        findings |= dict.fromkeys(wrong)
-        if cell is not None:
-            cells.append(cell)
-        if len(findings) >= MAX_FAULTS:
+        cells.append(cell)
+        for finding in wrong:
+            found.setdefault(finding, []).append(replace(finding, path=combination.origin(finding.path)))
+        if len(found) >= MAX_FAULTS:
             break
-    return tuple(cells), list(findings)
+    # What is wrong in every cell alike is not the matrix's doing.
+    blamed = [[finding] if len(each) == len(cells) > 1 else each for finding, each in found.items()]
+    return tuple(cell for cell in cells if cell is not None), [finding for each in blamed for finding in each]
 
 
 def _build_cell(
@@ -104,7 +106,6 @@ def _build_cell(
 ) -> tuple[Cell | None, list[Finding]]:
     values = combination.values
     applying = [one for one in stated if all(same_value(values.get(k), v) for k, v in one.assertion.where.items())]
-    judged = {**(tree.get("faithfulness") or {}), "assert": tuple(one.assertion for one in applying)}
     schedules, faithfulness = None, None
     findings: list[Finding] = []
     task, method = (_build_choice(kind, tree, grammar, failed, findings) for kind in ("task", "method"))
@@ -112,11 +113,11 @@ def _build_cell(
         schedules, wrong = _build(Schedules, tree["schedules"], ("schedules",))
         findings += wrong
     if "faithfulness" not in failed:
+        judged = {**tree.get("faithfulness", {}), "assert": tuple(one.assertion for one in applying)}
         faithfulness, wrong = _build(Faithfulness, judged, ("faithfulness",))
         findings += wrong
-    located = [_moved(finding, combination.origin(finding.path)) for finding in findings]
     if task is None or method is None or faithfulness is None or findings:
-        return None, located
+        return None, findings
     cell = Cell(
         values=values,
         task=task,
@@ -127,14 +128,14 @@ def _build_cell(
         lines=tuple(one.line for one in applying),
         seed=tree.get("seed", 0),
     )
-    return cell, located
+    return cell, findings
 
 
 def _build_choice(
     kind: str, tree: Mapping[str, Any], grammar: Grammar, failed: Collection[str | int], findings: list[Finding]
 ) -> Choice | None:
     """The plugin that the section names, with its options; faults are added to ``findings``."""
-    if kind in failed:
+    if kind in failed or kind not in tree:
         return None
     section = tree[kind]
     own = ("name", "metric") if kind == "task" else ("name",)
@@ -150,8 +151,14 @@ def _build(model: type[_Model], values: object, path: KeyPath) -> tuple[_Model |
     try:
         return model.model_validate(values), []
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        return None, [Finding(path=(*path, *each["loc"]), message=_in_words(each["msg"])) for each in found]
+        found = error.errors(include_url=False, include_context=False)
+        return None, [
+            # A rule between keys is at home at the key above them.
+            Finding(
+                path=(*path, *each["loc"]), message=_in_words(each["msg"]), at_key=isinstance(each["input"], Mapping)
+            )
+            for each in found
+        ]
 
 
 def _in_words(message: str) -> str:
@@ -187,7 +194,3 @@ def _with_shapes(tree: dict[str, Any]) -> dict[str, Any]:
         return tree
     shaped = {key: {"shape": value} if isinstance(value, str) else value for key, value in schedules.items()}
     return {**tree, "schedules": shaped}
-
-
-def _moved(finding: Finding, path: KeyPath) -> Finding:
-    return replace(finding, path=path)

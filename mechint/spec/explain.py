@@ -64,7 +64,7 @@ class _Broken:
 def explain(grammar: Grammar, error: ValidationError, spec: Mapping[str, Any], prefix: KeyPath = ()) -> list[Finding]:
     """The findings behind one error; ``prefix`` leads to the value that was validated."""
     broken = _broken_rule(error, prefix)
-    if broken.keyword == "None":  # the schema that is false, of a key that must not be there
+    if broken.schema is False and not prefix:  # the one key that a schema forbids; jsonschema leaves its path out
         return [_refused_schedules(spec)]
     if broken.keyword in ("anyOf", "oneOf"):
         return _explain_alternatives(grammar, broken, list(error.context or ()), spec, prefix)

@@ -38,7 +38,7 @@ def checked_output_dir(text: str, *, trusted: bool) -> str:
     an absolute path too, but for the root, the home folder and those around it.
     """
     _check_text(text)
-    path = PurePosixPath(text.replace("\\", "/"))
+    path = PurePosixPath(re.sub(r"[/\\]+", "/", text))
     if ".." in path.parts:
         raise ValueError(f"{quote(text)} leaves its folder with '..'")
     if text.startswith("~"):

@@ -14,7 +14,15 @@ from typing import Literal
 import yaml
 
 from mechint.errors import Fault, SpecError
-from mechint.spec.scalars import Scalar, UnusableNumberError, describe_value, quote, resolve_plain, unprintable_in
+from mechint.spec.scalars import (
+    Scalar,
+    UnusableNumberError,
+    describe_value,
+    printable,
+    quote,
+    resolve_plain,
+    unprintable_in,
+)
 
 __all__ = ["MAX_DEPTH", "MAX_FAULTS", "MAX_VALUES", "Entry", "Node", "Place", "compose"]
 
@@ -34,8 +42,9 @@ class Place:
     column: int | None
 
     def fault(self, message: str, hint: str | None = None) -> Fault:
-        """A fault at this place."""
-        return Fault(file=self.file, line=self.line, column=self.column, message=message, hint=hint)
+        """A fault at this place; what the user typed cannot break its line."""
+        hint = printable(hint) if hint else None
+        return Fault(file=self.file, line=self.line, column=self.column, message=printable(message), hint=hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +79,7 @@ def compose(path: str, text: str) -> tuple[Node, list[Fault]]:
     except yaml.MarkedYAMLError as error:
         raise SpecError([*composer.faults, _syntax_fault(path, text, error)]) from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: the Python scanner meets \U00110000
-        raise SpecError([Fault(file=path, message=f"not valid YAML: {error}")]) from None
+        raise SpecError([Place(path, None, None).fault(f"not valid YAML: {error}")]) from None
     return root, composer.faults
 
 
@@ -190,7 +199,7 @@ class _Composer:
             return resolve_plain(text)
         except UnusableNumberError as error:
             self._fault(event, str(error))
-            return None
+            return text  # fits no option that takes a number, so nothing is built on it
 
     def _refuse_tag(self, event: yaml.CollectionStartEvent | yaml.ScalarEvent) -> None:
         if event.tag is not None:
@@ -235,7 +244,7 @@ _MEANINGS = (
 def _syntax_fault(path: str, text: str, error: yaml.MarkedYAMLError) -> Fault:
     mark = error.problem_mark or error.context_mark
     if mark is None:
-        return Fault(file=path, message=f"not valid YAML: {error.problem}")
+        return Place(path, None, None).fault(f"not valid YAML: {error.problem}")
     place = Place(path, mark.line + 1, mark.column + 1)
     lines = text.splitlines()
     line = lines[mark.line] if mark.line < len(lines) else ""

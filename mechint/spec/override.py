@@ -8,7 +8,7 @@ from typing import Any
 
 from mechint.errors import Fault, SpecError
 from mechint.spec.document import Document, KeyPath, Place, dotted, parse_document, with_value
-from mechint.spec.scalars import UnusableNumberError, quote, resolve_plain, unprintable_in
+from mechint.spec.scalars import UnusableNumberError, printable, quote, resolve_plain, unprintable_in
 
 __all__ = ["apply_overrides"]
 
@@ -22,14 +22,15 @@ def apply_overrides(document: Document, assignments: Sequence[str]) -> Document:
     faults: list[Fault] = []
     paths: set[KeyPath] = set()
     for assignment in assignments:
+        place = Place(printable(f"--set {assignment}"), None, None)
         try:
             path, value = _parse(assignment, document)
             if path in paths:
                 raise ValueError(f"{quote(dotted(path))} is set twice on the command line")
             paths.add(path)
-            document = _set(document, path, value, Place(f"--set {assignment}", None, None))
+            document = _set(document, path, value, place)
         except ValueError as error:
-            faults.append(Fault(file=f"--set {assignment}", message=str(error)))
+            faults.append(place.fault(str(error)))
     if faults:
         raise SpecError(faults)
     return document

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-__all__ = ["Scalar", "UnusableNumberError", "describe_value", "quote", "resolve_plain", "unprintable_in"]
+__all__ = ["Scalar", "UnusableNumberError", "describe_value", "printable", "quote", "resolve_plain", "unprintable_in"]
 
 Scalar = str | int | float | bool | None
 
@@ -52,8 +52,12 @@ def unprintable_in(text: str) -> str | None:
 def quote(text: str) -> str:
     """What the user typed, in quotes, with unprintable characters escaped and the end of a long text cut off."""
     shown = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
-    escaped = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in shown)
-    return f"'{escaped}'"
+    return f"'{printable(shown)}'"
+
+
+def printable(text: str) -> str:
+    """The text in one line, with everything that would move a terminal's cursor or turn its text around escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def describe_value(value: object) -> str:

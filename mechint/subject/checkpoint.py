@@ -13,6 +13,7 @@ The names of weights may carry what torch.compile (``_orig_mod.``) and data-para
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ _STEP_KEYS = ("iter_num", "iteration", "step", "global_step")
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _FLAGS = (torch.bool, torch.uint8)
 _MOST_WEIGHTS = 100_000
+_NAME = re.compile(r"[!-~]{1,200}")
 
 Fact = str | int | float | bool | None
 
@@ -57,8 +59,8 @@ def read_checkpoint(path: str) -> Checkpoint:
                 content = torch.load(stream, map_location="cpu", weights_only=True)
         # torch raises at least five kinds of error for a damaged or made-up file.
         except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise CheckpointError(f"{path}: torch cannot read it: {reason[:200]}; save it again") from None
+            reason = re.split(r"\. |\n", str(error).strip())[0] or type(error).__name__
+            raise CheckpointError(f"{path}: torch cannot read it ({reason[:200]}); copy or save it again") from None
         size = stream.seek(0, 2)
     layout, found = _find_weights(path, content)
     return Checkpoint(
@@ -74,7 +76,7 @@ def read_checkpoint(path: str) -> Checkpoint:
 
 def _find_weights(path: str, content: object) -> tuple[str, Mapping[object, object]]:
     if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights")
+        raise CheckpointError(f"{path}: holds a value of type {type(content).__name__}, not a dictionary of weights")
     under = [key for key in _WEIGHTS_KEYS if isinstance(content.get(key), Mapping)]
     if len(under) > 1:
         raise CheckpointError(f"{path}: holds weights under {' and '.join(map(repr, under))}; keep those to analyse")
@@ -96,15 +98,14 @@ def _check_weights(path: str, found: Mapping[object, object], size: int) -> dict
     weights: dict[str, Tensor] = {}
     total = 0
     for key, value in found.items():
-        if not isinstance(key, str) or type(value) not in (Tensor, nn.Parameter):
-            raise CheckpointError(
-                f"{path}: {ascii(key)[:100]} among the weights is a {type(value).__name__}, no tensor"
-            )
-        assert isinstance(value, Tensor)
+        if not isinstance(key, str) or not _NAME.fullmatch(key):
+            raise CheckpointError(f"{path}: {ascii(key)[:100]} is no name of a weight")
+        if not isinstance(value, Tensor) or type(value) not in (Tensor, nn.Parameter):
+            raise CheckpointError(f"{path}: {key} is of type {type(value).__name__}, no tensor")
         name = _plain_name(key)
         if name in weights:
-            raise CheckpointError(f"{path}: holds two weights named {ascii(name)[:100]}, under different prefixes")
-        total += _check_tensor(f"{path}: {ascii(name)[1:-1][:100]}", value)
+            raise CheckpointError(f"{path}: holds two weights named {name}, under different prefixes")
+        total += _check_tensor(f"{path}: {name}", value)
         # A tied tensor may stand in the file once and be named twice, but no more than that.
         if total > 2 * size:
             raise CheckpointError(f"{path}: its weights claim more than twice the bytes of the file")

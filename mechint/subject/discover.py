@@ -70,8 +70,8 @@ def _expand(pattern: str, folder_globs: Sequence[str]) -> list[str]:
 def _list_folder(folder: str, globs: Sequence[str], budget: Iterator[int]) -> list[str]:
     if os.path.lexists(os.path.join(folder, "final_masks.pt")):
         raise UsageError(
-            f"{folder!r} holds a finished analysis (final_masks.pt), not checkpoints; drawing one again without its model "
-            "is not possible yet, so name the folder of the checkpoints"
+            f"{folder!r} holds a finished analysis (final_masks.pt), not checkpoints; drawing one again without its "
+            "model is not possible yet, so name the folder of the checkpoints"
         )
     for glob in globs:
         if matches := list(_match(folder, [glob], budget)):

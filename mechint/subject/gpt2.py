@@ -22,6 +22,8 @@ GPT2_KV_TIED = Architecture(name="gpt2-nanogpt-kv-tied", sites=_SITES)
 
 _ROWS = 12
 """Lines of each kind in a list of weights that do not fit."""
+_MOST_COMPARED = 1000
+"""Names among which a similar one is looked for."""
 
 # Variants that other trainers write and that this module's model does not compute.
 _FOREIGN = (
@@ -29,9 +31,9 @@ _FOREIGN = (
     ("the older reciprocal attention", re.compile(r"\.(w_std|w_rec|rwr_alpha|_gates_dirty)\b")),
     (
         "multi-head latent attention",
-        re.compile(r"latent|mla|[kq]v?_a_proj|kv_b_proj|kv_down|kv_up|w_(dkv|uk|uv)\b", re.I),
+        re.compile(r"latent|mla|[kq]v?_a_proj|kv_b_proj|kv_down|kv_up|w_(dkv|uk|uv)\b", re.IGNORECASE),
     ),
-    ("LoRA adapters", re.compile(r"lora_", re.I)),
+    ("LoRA adapters", re.compile(r"lora_", re.IGNORECASE)),
 )
 # Heads of the named sizes, with the layers and width that they go with.
 _NAMED_SIZES = {
@@ -56,8 +58,8 @@ def infer_config(checkpoint: Checkpoint, n_head: int | None) -> GPTConfig:
     if projection not in ((3 * width, width), (2 * width, width)):
         turned = projection == (width, 3 * width)
         raise CheckpointError(
-            f"{path}: transformer.h.0.attn.c_attn.weight is {list(projection)}; expected {[3 * width, width]} for vanilla "
-            f"GPT-2 or {[2 * width, width]} with keys tied to values"
+            f"{path}: transformer.h.0.attn.c_attn.weight is {list(projection)}; expected {[3 * width, width]} for "
+            f"vanilla GPT-2 or {[2 * width, width]} with keys tied to values"
             + (", and this looks like Hugging Face's GPT-2, whose weights lie the other way round" if turned else "")
         )
     layers = {int(found[1]) for name in weights if (found := re.match(r"transformer\.h\.(\d{1,6})\.", name))}
@@ -87,11 +89,16 @@ def fit_weights(checkpoint: Checkpoint, config: GPTConfig) -> dict[str, Tensor]:
     if "lm_head.weight" not in weights and "transformer.wte.weight" in weights:
         weights["lm_head.weight"] = weights["transformer.wte.weight"]
     _refuse_misfits(checkpoint.path, config, expected, weights)
-    fitted = {name: weights[name].to(torch.float32, copy=True).contiguous() for name in expected}
-    for name, tensor in fitted.items():
-        if not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{checkpoint.path}: {name} has values that float32 cannot hold")
-    return fitted
+    return {name: _as_float32(f"{checkpoint.path}: {name}", weights[name]) for name in expected}
+
+
+def _as_float32(place: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        raise CheckpointError(f"{place} is of kind {str(tensor.dtype).removeprefix('torch.')}, which no weight is")
+    converted = tensor.to(torch.float32, copy=True).contiguous()
+    if not torch.isfinite(converted).all():
+        raise CheckpointError(f"{place} has values that float32 cannot hold")
+    return converted
 
 
 def _refuse_foreign(path: str, weights: Mapping[str, Tensor]) -> None:
@@ -106,10 +113,10 @@ def _refuse_foreign(path: str, weights: Mapping[str, Tensor]) -> None:
 def _matrix(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
     tensor = checkpoint.weights.get(name)
     if tensor is None:
-        near = difflib.get_close_matches(name, checkpoint.weights, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(name, list(checkpoint.weights)[:_MOST_COMPARED], n=1, cutoff=0.6)
         raise CheckpointError(
             f"{checkpoint.path}: is no model of the nanoGPT family: {name} is missing"
-            + (f" (there is {ascii(near[0])[1:-1]})" if near else "")
+            + (f" (there is {near[0]})" if near else "")
             + f"; it holds {_listed(list(checkpoint.weights))}"
         )
     if tensor.ndim != 2 or 0 in tensor.shape:
@@ -126,19 +133,19 @@ def _infer_heads(checkpoint: Checkpoint, n_layer: int, width: int, asked: int | 
     for fact, found in (("n_layer", n_layer), ("n_embd", width)):
         if asked is None and facts.get(fact) not in (None, found):
             raise CheckpointError(
-                f"{path}: its config says {fact} {facts[fact]!r} and its weights have {found}, so its n_head is not to be "
-                "trusted either; state n_head yourself"
+                f"{path}: its config says {fact} {facts[fact]!r:.40} and its weights have {found}, so its n_head is "
+                "not to be trusted either; state n_head yourself"
             )
     if asked is not None and stated not in (None, asked):
-        raise CheckpointError(f"{path}: has {stated!r} heads by its own config, and {asked} were asked for")
+        raise CheckpointError(f"{path}: has {stated!r:.40} heads by its own config, and {asked} were asked for")
     heads = asked if asked is not None else stated
     if heads is None:
         raise CheckpointError(
-            f"{path}: does not say how many attention heads it has, which no weight shows; state n_head, or save it in the "
-            "checkpoint as {'model': …, 'model_args': {'n_head': …}}"
+            f"{path}: does not say how many attention heads it has, which no weight shows; state n_head, or save it in "
+            "the checkpoint as {'model': …, 'model_args': {'n_head': …}}"
         )
     if type(heads) is not int or not 1 <= heads <= width or width % heads:
-        raise CheckpointError(f"{path}: {heads!r} heads do not divide the width {width}")
+        raise CheckpointError(f"{path}: {heads!r:.40} heads do not divide the width {width}")
     return heads
 
 
@@ -164,20 +171,20 @@ def _refuse_misfits(
     )
     kind = "KV-tied GPT-2" if config.kv_tied else "vanilla GPT-2"
     raise CheckpointError(
-        f"{path}: its weights are not those of a {kind} with {config.n_layer} layers of width {config.n_embd}; a part of "
-        "a model is never loaded\n" + "\n".join(rows)
+        f"{path}: its weights are not those of a {kind} with {config.n_layer} layers of width {config.n_embd}; a part "
+        "of a model is never loaded\n" + "\n".join(rows)
     )
 
 
 def _rows(title: str, names: list[str], describe: Callable[[str], str]) -> list[str]:
-    rows = [f"  {title:<15} {ascii(name)[1:-1][:100]} {describe(name)}" for name in names[:_ROWS]]
+    rows = [f"  {title:<15} {name} {describe(name)}" for name in names[:_ROWS]]
     return rows + ([f"  {title:<15} and {len(names) - _ROWS} more"] if len(names) > _ROWS else [])
 
 
 def _near(name: str, others: list[str]) -> str:
-    near = difflib.get_close_matches(name, others[:1000], n=1, cutoff=0.8)
-    return f", is it {ascii(near[0])[1:-1][:100]}?" if near else ""
+    near = difflib.get_close_matches(name, others[:_MOST_COMPARED], n=1, cutoff=0.8)
+    return f", is it {near[0]}?" if near else ""
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(ascii(name)[1:-1][:100] for name in names[:6]) + (" …" if len(names) > 6 else "")
+    return ", ".join(names[:6]) + (" …" if len(names) > 6 else "")

@@ -25,8 +25,8 @@ def load_subject(path: str, *, n_head: int | None = None) -> Subject:
         model = GPT(config)
     model.load_state_dict(weights, strict=True, assign=True)
     if torch.equal(weights["lm_head.weight"], weights["transformer.wte.weight"]):
-        model.lm_head.weight = model.transformer["wte"].weight
-    model.requires_grad_(False).eval()
+        model.lm_head.weight = model.get_parameter("transformer.wte.weight")
+    model.requires_grad_(requires_grad=False).eval()
     return Subject(
         model=model,
         architecture=GPT2_KV_TIED if config.kv_tied else GPT2,

@@ -45,13 +45,13 @@ class GPT(nn.Module):
             }
         )
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
-        self.lm_head.weight = self.transformer["wte"].weight
+        self.lm_head.weight = self.get_parameter("transformer.wte.weight")
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits ``[b p v]`` for tokens ``[b p]``."""
-        positions = self.transformer["wpe"].weight[: tokens.shape[1]]  # [p d]
+        positions = self.get_parameter("transformer.wpe.weight")[: tokens.shape[1]]  # [p d]
         x = self.transformer["wte"](tokens) + positions  # [b p d]
-        for block in self.transformer["h"]:
+        for block in self.transformer["h"].children():
             x = block(x)
         logits: Tensor = self.lm_head(self.transformer["ln_f"](x))  # [b p v]
         return logits
@@ -69,7 +69,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attn(self.ln_1(x))
-        return x + self.mlp(self.ln_2(x))
+        out: Tensor = x + self.mlp(self.ln_2(x))
+        return out
 
 
 class Attention(nn.Module):

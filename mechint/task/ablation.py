@@ -83,4 +83,5 @@ def _means(subject: Subject, sites: Sequence[Site], reference: Examples) -> dict
         for site, activation in capture(subject, sites, batch.tokens).items():
             summed = activation.double().sum((0, 1))  # [u]
             totals[site] = totals[site] + summed if site in totals else summed
-    return {site: (total / reference.tokens.numel()).float() for site, total in totals.items()}
+    dtype = next(subject.model.parameters()).dtype
+    return {site: (total / reference.tokens.numel()).to(dtype) for site, total in totals.items()}

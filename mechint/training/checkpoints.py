@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckpointCallback", "best_path", "final_path", "metrics_path", "save_checkpoint"]
 
-_SERIES = "train_losses val_losses train_perplexities val_perplexities learning_rates timestamps iterations".split()
+_SERIES = (
+    *("train_losses", "val_losses", "train_perplexities", "val_perplexities"),
+    *("learning_rates", "timestamps", "iterations"),
+)
 
 
 def final_path(output_dir: Path, step: str) -> Path:

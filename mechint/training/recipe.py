@@ -22,7 +22,7 @@ class Recipe:
     """Windows a step."""
     matrix_lr: float = 0.02
     """Peak learning rate of Muon, for the weight matrices inside the blocks."""
-    other_lr: float = 3e-3
+    other_lr: float = 6e-3
     """Peak learning rate of AdamW, for embeddings, biases and norms."""
     weight_decay: float = 0.1
     """Of the matrices; embeddings, biases and norms are not decayed."""
@@ -42,7 +42,7 @@ class Recipe:
     def is_evaluated(self, step: int) -> bool:
         """Whether the model is measured after ``step``; after the last one it always is."""
         every = max(1, self.steps // self.evaluations)
-        return (step + 1) % every == 0 and step + every < self.steps or step + 1 == self.steps
+        return ((step + 1) % every == 0 and step + every < self.steps) or step + 1 == self.steps
 
 
 def init_model(shape: GPTConfig, seed: int) -> GPT:
@@ -67,7 +67,8 @@ class Optimisers:
     """
 
     def __init__(self, model: GPT, recipe: Recipe) -> None:
-        matrices, others = [], []
+        matrices: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
         for name, weight in model.named_parameters():
             (matrices if ".h." in name and weight.ndim == 2 else others).append(weight)
         self._recipe = recipe
@@ -84,5 +85,5 @@ class Optimisers:
                 group["lr"] = peak * rate
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip)
-        self.muon.step()
+        self.muon.step()  # type: ignore[no-untyped-call]
         self.adamw.step()

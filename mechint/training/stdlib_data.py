@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import sysconfig
 from collections.abc import Iterator
@@ -24,8 +25,11 @@ SPLITS = ("train", "val")
 
 # Not the library's own prose, absent on some distributions, or tables rather than source.
 _SKIPPED = frozenset(
-    "__pycache__ dist-packages distutils encodings ensurepip idlelib lib2to3 pydoc_data site-packages test tests tkinter "
-    "turtledemo".split()
+    {
+        *("__pycache__", "dist-packages", "site-packages", "test", "tests"),
+        *("distutils", "ensurepip", "idlelib", "lib2to3", "tkinter", "turtledemo"),
+        *("encodings", "pydoc_data"),
+    }
 )
 _SKIPPED_STARTS = ("_sysconfigdata", "config-", "sitecustomize")
 _LEAST_BYTES = 1_000_000
@@ -98,9 +102,14 @@ def _read_splits(library: Path) -> dict[str, bytes]:
 
 def _source_names(library: Path) -> Iterator[str]:
     """Names of the files that are read, relative to the library and with forward slashes."""
-    for path in library.rglob("*.py"):
-        name = path.relative_to(library)
-        skipped = any(part in _SKIPPED or part.startswith(_SKIPPED_STARTS) for part in name.parts)
-        # Distributions link files of the machine into the library.
-        if not skipped and path.is_file() and not path.is_symlink():
-            yield name.as_posix()
+    for folder, folders, files in os.walk(library):
+        folders[:] = [name for name in folders if not _is_skipped(name)]
+        for name in files:
+            path = Path(folder, name)
+            # Distributions link files of the machine into the library.
+            if name.endswith(".py") and not _is_skipped(name) and not path.is_symlink():
+                yield path.relative_to(library).as_posix()
+
+
+def _is_skipped(name: str) -> bool:
+    return name in _SKIPPED or name.startswith(_SKIPPED_STARTS)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from torch import Tensor
 
 from mechint.errors import DataError
@@ -89,57 +89,76 @@ def _train_variant(
     variant: Variant, text: _Text, recipe: Recipe, output_dir: Path, seed: int, console: Console
 ) -> None:
     model = init_model(variant.shape, seed)
-    config = {
-        **asdict(variant.shape),
-        "step": variant.name,
-        "dataset": "stdlib",
-        "data_sha256": text.sha256,
-        "seed": seed,
-    }
-    saver = CheckpointCallback(output_dir, variant.name, config={**config, **asdict(recipe)})
-    started, done = time.monotonic(), 0
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[losses]}"), TimeRemainingColumn()
-    )  # fmt: skip
+    origin = {"step": variant.name, "dataset": "stdlib", "data_sha256": text.sha256, "seed": seed}
+    config = {**asdict(variant.shape), **origin, **asdict(recipe)}
+    saver = CheckpointCallback(output_dir, variant.name, config=config)
+    facts = {"bigram_val_loss": text.bigram_val_loss}
+    started = time.monotonic()
+    losses = TextColumn("{task.fields[losses]}")
+    state = _State(done=0, train_loss=float("nan"))
     try:
-        with Progress(*columns, console=console) as progress:
-            bar = progress.add_task(f"{variant.name} {variant.summary}", total=recipe.steps, losses="")
-            for done, losses in _steps(model, text, recipe, saver, seed):
-                progress.update(bar, completed=done, losses=losses)
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), losses, TimeRemainingColumn(), console=console
+        ) as bars:
+            bar = bars.add_task(f"{variant.name} {variant.summary}", total=recipe.steps, losses="")
+            for state in _steps(model, text, recipe, saver, seed):
+                bars.update(
+                    bar, completed=state.done, losses=f"loss {state.train_loss:.3f} val {saver.best_val_loss:.3f}"
+                )
     except KeyboardInterrupt:
-        saver.write_metrics(iteration=done)
-        kept = best_path(output_dir, variant.name)
-        console.print(
-            f"stopped at step {done}; {f'the best model so far is {kept}' if kept.exists() else 'nothing kept'}"
+        if state.done:
+            _evaluate(model, text, recipe, saver, state)
+            saver.write_metrics(iteration=state.done, facts=facts)
+        kept = (
+            f"the best model so far is {best_path(output_dir, variant.name)}" if state.done else "nothing was learned"
         )
+        console.print(f"{variant.name} stopped after {state.done} of {recipe.steps} steps; {kept}")
         raise
-    facts = {"bigram_val_loss": text.bigram_val_loss, "seconds": round(time.monotonic() - started, 1)}
-    saver.finished(model, iteration=done, facts=facts)
+    saver.finished(model, iteration=state.done, facts={**facts, "seconds": round(time.monotonic() - started, 1)})
 
 
-def _steps(model: GPT, text: _Text, recipe: Recipe, saver: CheckpointCallback, seed: int) -> Iterator[tuple[int, str]]:
-    """Train, and give after each step how many are done and the losses to show."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """How far a training has come."""
+
+    done: int
+    """Steps."""
+    train_loss: float
+    """Nats per token, a moving average."""
+
+
+def _steps(model: GPT, text: _Text, recipe: Recipe, saver: CheckpointCallback, seed: int) -> Iterator[_State]:
+    """Train, step by step."""
     optimisers = Optimisers(model, recipe)
     generator = torch.Generator().manual_seed(seed)
     window = torch.arange(text.held_out.shape[1])
-    recent, shown = 0.0, ""
+    recent = 0.0
     for step in range(recipe.steps):
         starts = torch.randint(len(text.train) - len(window) + 1, (recipe.batch_size, 1), generator=generator)
         loss = _loss(model, text.train[starts + window])
         optimisers.step(loss, step)
         recent = loss.item() if step == 0 else 0.95 * recent + 0.05 * loss.item()
+        state = _State(done=step + 1, train_loss=recent)
         if recipe.is_evaluated(step):
-            held_out = evaluate(model, text.held_out)
-            rate = recipe.matrix_lr * recipe.rate(step)
-            saver.evaluated(model, iteration=step + 1, train_loss=recent, val_loss=held_out, learning_rate=rate)
-            shown = f" val {held_out:.3f}"
-        yield step + 1, f"loss {recent:.3f}{shown}"
+            _evaluate(model, text, recipe, saver, state)
+        yield state
+
+
+def _evaluate(model: GPT, text: _Text, recipe: Recipe, saver: CheckpointCallback, state: _State) -> None:
+    """Measure the model on the held-out windows, and keep it if it is the best so far."""
+    saver.evaluated(
+        model,
+        iteration=state.done,
+        train_loss=state.train_loss,
+        val_loss=evaluate(model, text.held_out),
+        learning_rate=recipe.matrix_lr * recipe.rate(state.done - 1),
+    )
 
 
 def evaluate(model: GPT, windows: Tensor) -> float:
     """Mean loss, nats per token, on windows ``[b p+1]``."""
     with torch.no_grad():
-        losses = [_loss(model, batch).item() * len(batch) for batch in windows.split(64)]
+        losses = [_loss(model, batch).item() * len(batch) for batch in torch.split(windows, 64)]
     return sum(losses) / len(windows)
 
 
@@ -149,17 +168,18 @@ def _loss(model: GPT, windows: Tensor) -> Tensor:
 
 
 def _print_summary(chosen: Sequence[Variant], trained: Sequence[Variant], output_dir: Path, console: Console) -> None:
-    table = Table("variant", "checkpoint", "val loss", "bigram", "seconds", "")
+    table = Table("variant", Column("checkpoint", overflow="fold"), "val loss", "bigram", "seconds", "")
     for variant in chosen:
-        try:
-            metrics = json.loads(metrics_path(output_dir, variant.name).read_text())
-            figures = [
-                f"{metrics['metrics']['val_losses'][-1]:.3f}",
-                f"{metrics['bigram_val_loss']:.3f}",
-                f"{metrics['seconds']:.0f}",
-            ]
-        except (OSError, ValueError, LookupError, TypeError):
-            figures = ["–", "–", "–"]
         state = "trained" if variant in trained else "was there"
-        table.add_row(variant.name, str(final_path(output_dir, variant.name)), *figures, state)
+        table.add_row(variant.name, str(final_path(output_dir, variant.name)), *_figures(output_dir, variant), state)
     console.print(table)
+
+
+def _figures(output_dir: Path, variant: Variant) -> tuple[str, str, str]:
+    """Validation loss, bigram loss and seconds as saved beside a checkpoint, or blanks where they are not."""
+    try:
+        saved = json.loads(metrics_path(output_dir, variant.name).read_text())
+        loss, bigram, seconds = saved["metrics"]["val_losses"][-1], saved["bigram_val_loss"], saved["seconds"]
+        return f"{loss:.3f}", f"{bigram:.3f}", f"{seconds:.0f}"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "", "", ""

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -62,7 +63,7 @@ def test_a_loss_that_diverged_leaves_a_gap(tmp_path: Path) -> None:
 def test_drawing_again_gives_the_same_bytes_whatever_the_user_has_set(tmp_path: Path) -> None:
     metrics = save_search(tmp_path / "m.jsonl")
     first = draw(metrics, "a.png").read_bytes()
-    settings = {"font.family": "serif", "axes.facecolor": "black", "lines.linewidth": 9, "savefig.bbox": "tight"}
+    settings: Any = {"font.family": "serif", "axes.facecolor": "black", "lines.linewidth": 9, "savefig.bbox": "tight"}
     with matplotlib.rc_context(settings):
         assert draw(metrics, "b.png").read_bytes() == first
 

@@ -2,12 +2,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mechint.plugins.markdown as plugin
 import pytest
 from jinja2 import UndefinedError
 from jinja2.exceptions import SecurityError
 from markdown_it import MarkdownIt
 
-import mechint.plugins.markdown as plugin
 from mechint.results.values import ErrorFacts, ItemReport, Outcome, Verdict
 from tests.reports import broken_item, failed_item, make_item, make_run
 
@@ -112,9 +112,7 @@ def test_hostile_text_is_inert_wherever_it_stands(tmp_path: Path) -> None:
         artifacts=(f"{hostile}.png",),
         measures={hostile: 1.0},
         values={hostile: {hostile: 1.0}},
-        verdicts=(
-            Verdict(text=hostile, line=1, metric=hostile, actual=1, outcome=Outcome.FAILED, reason=hostile),
-        ),
+        verdicts=(Verdict(text=hostile, line=1, metric=hostile, actual=1, outcome=Outcome.FAILED, reason=hostile),),
         error=ErrorFacts(kind=hostile, message=hostile, traceback=f"```\n{hostile}"),
     )
     pages = item_page(item, tmp_path) + run_page(tmp_path, item)
@@ -125,7 +123,8 @@ def test_hostile_text_is_inert_wherever_it_stands(tmp_path: Path) -> None:
 
 
 def test_thousands_of_failures_stay_below_a_megabyte(tmp_path: Path) -> None:
-    page = run_page(tmp_path, make_item("good"), *(failed_item(f"step{number}") for number in range(5000)))
+    failed = [failed_item().model_copy(update={"id": f"step{number}"}) for number in range(5000)]
+    page = run_page(tmp_path, make_item("good"), *failed)
     assert len(page) < 1_000_000
     assert "4001 more items are in results.json" in page
     assert "4900 more items did not pass" in page

@@ -91,7 +91,9 @@ def test_metrics_survive_the_disk_with_gaps_where_a_loss_diverged(tmp_path: Path
     ]
 
 
-@pytest.mark.parametrize(("content", "fault"), [('{"step": 0}\n{"ste', ":2:"), ('{"step": 0}\n3\n', ":2: expected an object")])
+@pytest.mark.parametrize(
+    ("content", "fault"), [('{"step": 0}\n{"ste', ":2:"), ('{"step": 0}\n3\n', ":2: expected an object")]
+)
 def test_broken_metrics_name_the_line(content: str, fault: str, tmp_path: Path) -> None:
     (tmp_path / "m.jsonl").write_text(content)
     with pytest.raises(UsageError, match=fault):

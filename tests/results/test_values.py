@@ -22,7 +22,7 @@ def test_a_file_name_in_another_encoding_can_be_stored() -> None:
 
 def test_reports_are_frozen_and_strict() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        verdict("faithfulness", 0.8, 0.9).line = 3  # type: ignore[misc]
+        verdict("faithfulness", 0.8, 0.9).line = 3
     with pytest.raises(ValidationError, match="Extra inputs"):
         make_item(colour="red")
 

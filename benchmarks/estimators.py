@@ -1,0 +1,103 @@
+"""Every estimator of kv_circuit at every sparsity on the reference checkpoints, at equal cost.
+
+    python benchmarks/estimators.py [--steps 200] [--ablation zero] [--checkpoints output/final_model_stepV0.pt …]
+
+Prints a markdown table: faithfulness on held-out examples, backward passes and seconds. ``random`` is the mean over
+20 random circuits with as many units at each site as the circuit that ``swap`` finds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+
+from mechint.circuit.circuit import Circuit
+from mechint.faithfulness.protocol import Measurement, measure
+from mechint.journal import Journal
+from mechint.plugins import metrics, tokens
+from mechint.search.find import find_mask
+from mechint.search.objective import Objective, untied
+from mechint.search.settings import SearchSettings
+from mechint.subject.load import load_subject
+from mechint.task.ablation import Ablation
+
+REFERENCE = 10
+"""Backward passes of the one-shot ranking: what a user without a search would spend."""
+
+ESTIMATORS = ("integrated_gradients", "iterated_ig", "swap", "straight_through", "hard_concrete", "best")
+
+
+class Bench:
+    """One checkpoint under one ablation."""
+
+    def __init__(self, checkpoint: Path, data: str, ablation: str, seed: int) -> None:
+        self.subject = load_subject(str(checkpoint))
+        self.loss = next(metric for metric in metrics.mechint_metrics() if metric.name == "loss")
+        options = tokens.Options(path=data)
+        self.task = tokens.mechint_task(subject=self.subject, options=options, metric=self.loss, seed=seed)
+        self.ablation = Ablation(name=ablation, subject=self.subject, reference=self.task.search, seed=seed)
+        self.space = self.subject.kv_space()
+        self.seed = seed
+
+    def run(self, estimator: str, sparsity: float, steps: int) -> tuple[Measurement, float]:
+        """Search and judge; the measurement and the seconds of the search."""
+        objective = Objective(
+            subject=self.subject,
+            task=self.task,
+            ablated=self.ablation.at([units.site for units in self.space.sites]),
+            space=self.space,
+            groups=untied(self.space),
+            batch_size=16,
+            seed=self.seed,
+        )
+        settings = SearchSettings(target_sparsity=sparsity, steps=steps, seed=self.seed)
+        started = time.perf_counter()
+        kept = find_mask(objective, estimator, settings, Journal())[0].kept
+        seconds = time.perf_counter() - started
+        circuit = Circuit(space=self.space, kept=kept, scores=kept.float())
+        draws = 20 if estimator == "swap" else 1
+        measured = measure(
+            self.subject,
+            self.task,
+            circuit,
+            self.ablation,
+            [self.loss],
+            random=draws,
+            complement=False,
+            seed=self.seed,
+            journal=Journal(),
+        )
+        return measured, seconds
+
+
+def main() -> None:
+    """Run the whole table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--checkpoints", nargs="+", type=Path, default=sorted(Path("output").glob("final_model_step*.pt")))
+    parser.add_argument("--data", default="data/stdlib")
+    parser.add_argument("--ablation", default="mean")
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--sparsities", nargs="+", type=float, default=[0.5, 0.8, 0.95])
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    print(f"{given.ablation} ablation, {given.steps} steps, torch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    print("| checkpoint | sparsity | estimator | faithfulness | backward passes | seconds |")
+    print("| --- | ---: | --- | ---: | ---: | ---: |")
+    for checkpoint in given.checkpoints:
+        bench = Bench(checkpoint, given.data, given.ablation, given.seed)
+        for sparsity in given.sparsities:
+            for estimator in ESTIMATORS:
+                steps = REFERENCE if estimator == "integrated_gradients" else given.steps
+                measured, seconds = bench.run(estimator, sparsity, steps)
+                found = measured.measures
+                row = f"| {checkpoint.stem} | {sparsity} |"
+                print(f"{row} {estimator} | {found['faithfulness']:.3f} | {steps} | {seconds:.1f} |", flush=True)
+                if estimator == "swap":
+                    print(f"{row} random | {found['faithfulness_random']:.3f} | 0 | 0.0 |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

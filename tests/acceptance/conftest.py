@@ -1,0 +1,96 @@
+"""A folder with two tiny checkpoints, data and a spec, and the program to run there."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mechint import cli
+from tests.tiny import random_model
+
+SPEC = """\
+version: 1
+name: tiny
+checkpoints: ./output/final_model_step*.pt
+task:
+  name: tokens
+  path: data
+  examples: {train: 16, validation: 8}
+method:
+  name: kv_circuit
+  steps: 12
+  batch_size: 8
+matrix:
+  method.target_sparsity: [0.5, 0.75]
+faithfulness:
+  ablation: mean
+  assert:
+    - sparsity >= 0.5
+output_dir: analysis
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What one call of the program gave."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """A working directory in which the program runs."""
+
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch
+
+    def write(self, name: str, text: str) -> str:
+        (self.folder / name).write_text(text)
+        return name
+
+    def edit(self, old: str, new: str) -> str:
+        assert old in SPEC, f"{old!r} is not in the spec"
+        return self.write("spec.yaml", SPEC.replace(old, new))
+
+    def run(self, *arguments: str) -> Ran:
+        """``mechint-run`` with these arguments, in this process."""
+        return self._call(cli.main_run, arguments)
+
+    def mechint(self, *arguments: str) -> Ran:
+        return self._call(cli.main, arguments)
+
+    def _call(self, main, arguments) -> Ran:
+        self.monkeypatch.setattr(sys, "argv", ["mechint", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = self.capsys.readouterr()
+        return Ran(code=int(exit_.value.code), out=captured.out, err=captured.err)
+
+
+def save_tiny(path: Path, **options) -> None:
+    """A nanoGPT checkpoint of a tiny model, as its trainer would write it."""
+    model = random_model(**options)
+    config = model.config
+    names = ("n_layer", "n_head", "n_embd", "block_size", "vocab_size", "bias")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = {name: getattr(config, name) for name in names}
+    torch.save({"model": model.state_dict(), "model_args": facts, "iter_num": 7}, path)
+
+
+@pytest.fixture
+def workspace(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_tiny(tmp_path / "output/final_model_stepV0.pt")
+    save_tiny(tmp_path / "output/final_model_stepV1.pt", kv_tied=True)
+    generator = np.random.default_rng(0)
+    (tmp_path / "data").mkdir()
+    generator.integers(0, 11, 400).astype("<u2").tofile(tmp_path / "data/train.bin")
+    generator.integers(0, 11, 200).astype("<u2").tofile(tmp_path / "data/val.bin")
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    return Workspace(folder=tmp_path, capsys=capsys, monkeypatch=monkeypatch)

@@ -1,0 +1,221 @@
+"""The program, run as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mechint.subject.load import load_subject
+from tests.acceptance.conftest import save_tiny
+
+
+def results(workspace, folder="analysis"):
+    return json.loads((workspace.folder / folder / "results.json").read_text())
+
+
+def test_every_checkpoint_meets_every_cell(workspace):
+    ran = workspace.run("spec.yaml")
+    assert ran.code == 0, ran
+    assert [item["id"] for item in results(workspace)["items"]] == [
+        "stepV0-target_sparsity0.5",
+        "stepV0-target_sparsity0.75",
+        "stepV1-target_sparsity0.5",
+        "stepV1-target_sparsity0.75",
+    ]
+    assert "4 passed" in ran.out
+
+
+def test_an_item_leaves_its_files(workspace):
+    workspace.run("spec.yaml")
+    folder = workspace.folder / "analysis/stepV0-target_sparsity0.5"
+    assert {file.name for file in folder.iterdir()} == {
+        "DONE",
+        "circuit_analysis_report.md",
+        "final_masks.pt",
+        "kv_channel_importance.png",
+        "metrics.jsonl",
+        "per_example.safetensors",
+        "result.json",
+        "sparsity_curves.png",
+    }
+
+
+def test_the_sparsity_delivered_is_the_sparsity_asked_for(workspace):
+    workspace.run("spec.yaml")
+    for item in results(workspace)["items"]:
+        assert abs(item["measures"]["sparsity"] - item["cell"]["method.target_sparsity"]) <= 1 / 32
+
+
+def test_a_threshold_that_does_not_hold_fails_with_its_line(workspace):
+    workspace.edit("sparsity >= 0.5", "sparsity >= 0.9")
+    ran = workspace.run("spec.yaml")
+    assert ran.code == 1
+    assert "spec.yaml:17: failed: sparsity >= 0.9" in ran.out
+    assert "4 failed" in ran.out
+
+
+def test_a_warning_does_not_fail_the_run(workspace):
+    workspace.edit("- sparsity >= 0.5", "- {metric: sparsity, at_least: 0.6, severity: warn}")
+    assert workspace.run("spec.yaml").code == 0
+
+
+def test_a_threshold_can_be_tied_to_matrix_values(workspace):
+    workspace.edit(
+        "- sparsity >= 0.5", "- {metric: sparsity, at_least: 0.75, where: {method.target_sparsity: 0.75}}"
+    )
+    assert workspace.run("spec.yaml").code == 0
+    assert [len(item["verdicts"]) for item in results(workspace)["items"]] == [0, 1, 0, 1]
+
+
+def test_set_overrides_a_key(workspace):
+    assert workspace.run("spec.yaml", "--set", "method.steps=3", "--set", "method.estimator=iterated_ig").code == 0
+    assert results(workspace)["items"][0]["method"]["steps"] == 3
+
+
+@pytest.mark.parametrize(
+    ("models", "ids"),
+    [
+        ("output/final_model_stepV1.pt", {"stepV1"}),
+        ("output/*V0.pt", {"stepV0"}),
+        ("other", {"stepV2", "stepV10"}),
+    ],
+)
+def test_models_takes_the_place_of_the_checkpoints(workspace, models, ids):
+    for name in ("final_model_stepV10", "final_model_stepV2", "best_model_stepV2"):
+        save_tiny(workspace.folder / f"other/{name}.pt")
+    ran = workspace.run("spec.yaml", "--models", models, "--collect-only")
+    assert ran.code == 0
+    assert {line.split("::")[1].split("-")[0] for line in ran.out.splitlines() if "::" in line} == ids
+
+
+def test_nothing_that_matches_is_its_own_exit_code(workspace):
+    workspace.edit("final_model_step*.pt", "missing*.pt")
+    ran = workspace.run("spec.yaml")
+    assert ran.code == 5
+    assert "missing*.pt" in ran.err
+
+
+def test_every_fault_of_a_spec_is_shown_at_its_place(workspace):
+    workspace.write(
+        "spec.yaml",
+        "version: 1\nname: x\ncheckpoints: a.pt\ntask: {name: tokens, path: data, metric: los}\n"
+        "method:\n  name: kv_circuit\n  stpes: 5\n  target_sparsity: high\n",
+    )
+    ran = workspace.run("spec.yaml")
+    assert ran.code == 4
+    assert "spec.yaml:4:42: " in ran.err
+    assert "spec.yaml:7:3: unknown key 'stpes'" in ran.err
+    assert "did you mean 'steps'?" in ran.err
+    assert "spec.yaml:8:20: " in ran.err
+
+
+def test_a_damaged_checkpoint_costs_only_its_own_items(workspace):
+    (workspace.folder / "output/final_model_stepV1.pt").write_text("not a checkpoint")
+    ran = workspace.run("spec.yaml")
+    assert ran.code == 7
+    assert [item["outcome"] for item in results(workspace)["items"]] == ["passed", "passed", "error", "error"]
+    assert "final_model_stepV1.pt" in ran.out
+
+
+def test_missing_data_says_what_is_missing(workspace):
+    workspace.edit("path: data", "path: nowhere.bin")
+    ran = workspace.run("spec.yaml")
+    assert ran.code == 7
+    assert "nowhere.bin: no such file" in ran.out
+
+
+def test_a_measure_without_meaning_is_undecided(workspace):
+    """One attention-free model: with every V row zero, full and empty are the same."""
+    path = workspace.folder / "output/final_model_stepV0.pt"
+    checkpoint = torch.load(path, weights_only=True)
+    for name, weight in checkpoint["model"].items():
+        if "attn.c_proj" in name:
+            weight.zero_()
+    torch.save(checkpoint, path)
+    workspace.edit("sparsity >= 0.5", "faithfulness >= 0.5")
+    ran = workspace.run("spec.yaml", "--models", "output/final_model_stepV0.pt")
+    assert ran.code == 8
+    assert "2 undecided" in ran.out
+
+
+def test_the_same_seed_gives_the_same_masks(workspace):
+    masks = []
+    for _ in range(2):
+        workspace.run("spec.yaml")
+        masks.append(torch.load(workspace.folder / "analysis/stepV0-target_sparsity0.5/final_masks.pt"))
+    for site, saved in masks[0].items():
+        assert torch.equal(saved["mask"], masks[1][site]["mask"])
+        assert torch.equal(saved["importance"], masks[1][site]["importance"])
+
+
+@pytest.mark.parametrize("estimator", ["best", "straight_through", "hard_concrete", "iterated_ig", "swap"])
+@pytest.mark.parametrize("tied", ["true", "false"])
+def test_every_estimator_runs_from_a_spec(workspace, estimator, tied):
+    ran = workspace.run(
+        "spec.yaml", "--set", f"method.estimator={estimator}", "--set", f"method.tied={tied}", "--models", "output/*V0.pt"
+    )
+    assert ran.code == 0, ran
+
+
+def test_tied_masks_keep_a_channel_in_both_or_in_neither(workspace):
+    workspace.run("spec.yaml", "--set", "method.tied=true")
+    masks = torch.load(workspace.folder / "analysis/stepV0-target_sparsity0.5/final_masks.pt")
+    assert torch.equal(masks["k.1"]["mask"], masks["v.1"]["mask"])
+
+
+@pytest.mark.parametrize("metric", ["loss", "perplexity", "accuracy", "kl_div", "agreement"])
+def test_every_metric_can_be_searched_and_judged_on(workspace, metric):
+    ran = workspace.run("spec.yaml", "--set", f"task.metric={metric}", "--models", "output/*V0.pt")
+    assert ran.code == 0, ran
+    assert results(workspace)["items"][0]["methodology"]["metric"] == metric
+
+
+def test_divergence_stops_the_item_with_advice(workspace):
+    """A checkpoint whose norm weights overflow float32 in the forward pass: every weight is finite, the loss is not."""
+    path = workspace.folder / "output/final_model_stepV0.pt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["model"]["transformer.ln_f.weight"].fill_(3e38)
+    torch.save(checkpoint, path)
+    ran = workspace.run("spec.yaml", "--models", "output/*V0.pt")
+    assert ran.code == 7
+    assert "lower method.learning_rate" in ran.out
+
+
+def test_two_specs_may_not_share_a_folder(workspace):
+    workspace.write("again.yaml", (workspace.folder / "spec.yaml").read_text())
+    ran = workspace.run("spec.yaml", "again.yaml")
+    assert ran.code == 4
+    assert "both write to analysis" in ran.err
+
+
+def test_an_analysis_leaves_weights_and_outputs_alone(workspace):
+    from mechint.engine.collect import collect_plan
+    from mechint.engine.item import run_item
+    from mechint.engine.plugins import Plugins, list_plugins
+
+    plugins = Plugins(list_plugins())
+    plugins.load("metrics")
+    plan = collect_plan("spec.yaml", plugins, models=None, overrides=())
+    subject = load_subject(plan.items[0].checkpoint)
+    weights = {name: tensor.clone() for name, tensor in subject.model.state_dict().items()}
+    bare = subject.logits(torch.tensor([[1, 2, 3]]))
+    workspace.monkeypatch.setattr("mechint.subject.load.load_subject", lambda path: subject)
+    report = run_item(plan.items[0], plugins, workspace.folder / "one", lambda progress: None)
+    assert report.outcome == "passed"
+    assert all(torch.equal(weights[name], tensor) for name, tensor in subject.model.state_dict().items())
+    assert torch.equal(subject.logits(torch.tensor([[1, 2, 3]])), bare)
+
+
+def test_the_console_script_runs_in_a_process_of_its_own(workspace):
+    ran = subprocess.run(
+        [sys.executable, "-c", "from mechint.cli import main_run; main_run()", "spec.yaml", "--models", "output/*V0.pt"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TERM": "dumb"},
+    )
+    assert ran.returncode == 0, ran
+    assert "2 passed" in ran.stdout

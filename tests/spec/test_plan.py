@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from types import MappingProxyType
+
+import pytest
+
+from mechint.errors import SpecError
+from mechint.spec.plan import LONGEST_ID, plan
+from mechint.spec.values import Spec
+from tests.spec.conftest import Read
+
+
+@pytest.fixture
+def spec(read: Read) -> Spec:
+    return read()
+
+
+def ids(spec: Spec, *checkpoints: str) -> list[str]:
+    return [item.id for item in plan(spec, checkpoints).items]
+
+
+@pytest.mark.parametrize(
+    ("checkpoints", "labels"),
+    [
+        (["output/final_model_stepV0.pt", "output/final_model_stepV1.pt"], ["stepV0", "stepV1"]),
+        (["best_model_stepV0.pt"], ["stepV0"]),
+        (["final_model_a.pt", "best_model_a.pt"], ["final_model_a", "best_model_a"]),
+        (["x/final_model_a.pt", "y/final_model_a.pt"], ["x-final_model_a", "y-final_model_a"]),
+        (["r/x/a.pt", "s/x/a.pt", "s/x/b.pt"], ["r-x-a", "s-x-a", "s-x-b"]),
+        (["a.pt", "x/a.pt"], ["a", "x-a"]),
+        (["/abs/a.pt", "/b/a.pt"], ["abs-a", "b-a"]),
+        (["gpt2-v1.5"], ["gpt2-v1.5"]),
+        (["final_model_.pt"], ["final_model_"]),
+        (["a b[1]=2.pt"], ["a_b_1_2"]),
+        (["CON.pt", "..", ".hidden.pt"], ["_CON", "_", "_.hidden"]),
+    ],
+)
+def test_a_checkpoint_has_the_shortest_label_that_keeps_it_apart(
+    spec: Spec, checkpoints: list[str], labels: list[str]
+) -> None:
+    assert ids(spec, *checkpoints) == labels
+
+
+def test_items_are_checkpoints_times_cells(read: Read) -> None:
+    spec = read(("seed: 7", "matrix: {method.target_sparsity: [0.5, 0.95], seed: [1]}"))
+    items = plan(spec, ["final_model_stepV0.pt", "final_model_stepV1.pt"]).items
+    assert [item.nodeid for item in items] == [
+        "s.yaml::stepV0-target_sparsity0.5-seed1",
+        "s.yaml::stepV0-target_sparsity0.95-seed1",
+        "s.yaml::stepV1-target_sparsity0.5-seed1",
+        "s.yaml::stepV1-target_sparsity0.95-seed1",
+    ]
+    assert items[3].checkpoint == "final_model_stepV1.pt"
+    assert items[3].cell is spec.cells[1]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "labels"),
+    [
+        ("method.learning_rate: [1e-5, 2]", ["m-learning_rate1e-05", "m-learning_rate2"]),
+        ("task.metric: [loss, kl_div]", ["m-metric_loss", "m-metric_kl_div"]),
+        ("method.hard: [true]", ["m-hard_true"]),
+        ("method.patience: [3, ~]", ["m-patience3", "m-patience_null"]),
+        ("method.sites: [[k], [k, v]]", ["m-sites_k", "m-sites_k+v"]),
+        (
+            "schedules.sparsity.shape: [cubic], schedules.temperature.shape: [linear]",
+            ["m-sparsity.shape_cubic-temperature.shape_linear"],
+        ),
+        ("task.path: [../a b/c]", ["m-path_.._a_b_c"]),
+    ],
+)
+def test_a_matrix_value_follows_the_last_key_of_its_path(read: Read, matrix: str, labels: list[str]) -> None:
+    assert ids(read(("seed: 7", f"matrix: {{{matrix}}}")), "m.pt") == labels
+
+
+def test_long_ids_are_cut_and_stay_apart(spec: Spec) -> None:
+    found = ids(spec, "x" * 300 + "a.pt", "x" * 300 + "b.pt")
+    assert len(set(found)) == 2
+    assert all(len(label) == LONGEST_ID for label in found)
+
+
+@pytest.mark.parametrize("name", ["é/ñ\n.pt", "\x1b[31m", "a\\b", "'; rm -rf", "::error::", "\udcff"])
+def test_ids_are_fit_for_folders_and_command_lines(spec: Spec, name: str) -> None:
+    (label,) = ids(spec, name)
+    assert re.fullmatch(r"[A-Za-z0-9_+][A-Za-z0-9_.+-]*", label)
+
+
+def test_a_checkpoint_is_listed_once(spec: Spec) -> None:
+    with pytest.raises(SpecError, match=r"s.yaml: the checkpoint 'a.pt' is listed twice"):
+        plan(spec, ["a.pt", "a.pt"])
+
+
+@pytest.mark.parametrize("pair", [("a b", "a/b"), ("data", "DATA")])
+def test_two_items_never_share_a_folder(read: Read, pair: tuple[str, str]) -> None:
+    spec = read(("seed: 7", f"matrix: {{task.path: [{pair[0]}, {pair[1]}]}}"))
+    with pytest.raises(SpecError, match="two items would have the id"):
+        plan(spec, ["m.pt"])
+
+
+def test_nothing_to_run_is_an_empty_plan(spec: Spec) -> None:
+    assert plan(spec, []).items == ()
+    assert plan(replace(spec, cells=()), ["a.pt"]).items == ()
+
+
+def test_cells_may_hold_any_mapping(spec: Spec) -> None:
+    cell = replace(spec.cells[0], values=MappingProxyType({"seed": 3}))
+    assert ids(replace(spec, cells=(cell,)), "m.pt") == ["m-seed3"]
+    assert plan(spec, ["m.pt"]).output_dir == spec.output_dir

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mechint.errors import SpecError
+from mechint.spec.document import Document, parse_document
+from mechint.spec.grammar import Grammar, compile_grammar
+from mechint.spec.read import Named, build_spec, named_plugins, read_spec, validate
+from mechint.spec.schedules import Schedules
+from mechint.spec.values import Assertion, Controls
+from tests.spec.conftest import CATALOG, SPEC, Masks, Read, Tokens
+
+SHORTEST = """\
+version: 1
+name: short
+checkpoints: [a.pt, b.pt]
+task: {name: pairs}
+method: {name: patching}
+"""
+
+
+def test_a_spec_is_what_the_user_wrote(read: Read) -> None:
+    spec = read()
+    (cell,) = spec.cells
+    assert (spec.path, spec.name, spec.tags) == ("s.yaml", "kv_ablation", ("kv", "ablation"))
+    assert (spec.checkpoints, spec.output_dir) == (("output/final_model_step*.pt",), "results/kv")
+    assert (cell.task.name, cell.metric, cell.seed, cell.values) == ("tokens", "loss", 7, {})
+    assert isinstance(cell.task.options, Tokens)
+    assert isinstance(cell.method.options, Masks)
+    assert (cell.method.options.learning_rate, cell.method.options.patience) == (0.001, None)
+    assert cell.faithfulness.assertions[0] == Assertion(metric="faithfulness", at_least=0.8)
+    assert cell.lines == (24, 25)
+
+
+def test_defaults_are_filled_in(read: Read) -> None:
+    spec = read(text=SHORTEST)
+    (cell,) = spec.cells
+    assert (spec.description, spec.tags, spec.output_dir) == ("", (), "mechint_analysis")
+    assert spec.checkpoints == ("a.pt", "b.pt")
+    assert (cell.metric, cell.seed, cell.schedules) == ("loss", 0, None)
+    assert (cell.faithfulness.ablation, cell.faithfulness.controls) == ("mean", Controls())
+
+
+def test_an_empty_schedules_section_has_defaults(read: Read) -> None:
+    schedules = SPEC[SPEC.index("schedules:") : SPEC.index("faithfulness:")]
+    assert read((schedules, "schedules: {}\n")).cells[0].schedules == Schedules()
+
+
+def test_the_plugins_are_named(document: Document) -> None:
+    assert named_plugins(document) == Named(method="masks", task="tokens")
+
+
+@pytest.mark.parametrize(
+    "text", ["3", "[a]", "method: masks", "method: {name: 3}", "method: [name]", "task: {nmae: x}"]
+)
+def test_no_plugin_is_named_by_a_malformed_document(text: str) -> None:
+    assert named_plugins(parse_document("s.yaml", text.encode())) == Named(method=None, task=None)
+
+
+def test_validate_lists_and_build_raises(grammar: Grammar, document: Document) -> None:
+    assert validate(document, grammar) == []
+    bad = parse_document("s.yaml", SPEC.replace("steps:", "stpes:").encode())
+    with pytest.raises(SpecError) as caught:
+        build_spec(bad, grammar)
+    assert list(caught.value.faults) == validate(bad, grammar)
+
+
+def test_a_file_is_read_with_the_grammar_of_its_plugins(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(SPEC)
+    asked: list[Named] = []
+
+    def grammar_for(named: Named) -> Grammar:
+        asked.append(named)
+        return compile_grammar(CATALOG)
+
+    spec = read_spec(str(path), grammar_for, ["method.name=masks", "seed=8"])
+    assert (spec.path, spec.cells[0].seed) == (str(path), 8)
+    assert asked == [Named(method="masks", task="tokens")]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_a_damaged_spec_is_a_spec_or_a_spec_error(grammar: Grammar, data: st.DataObject) -> None:
+    """Cut a piece out of the example, put a word of YAML in its place, and build it."""
+    at = data.draw(st.integers(0, len(SPEC)))
+    until = at + data.draw(st.integers(0, 12))
+    words = ["", "x", "3", "true", "~", "[a]", "{a: b}", "- ", ": ", "\n", "'", ".nan", "!!x ", "&a ", "*a", "é", "\0"]
+    text = SPEC[:at] + data.draw(st.sampled_from(words)) + SPEC[until:]
+    try:
+        document = parse_document("s.yaml", text.encode())
+    except SpecError:
+        return
+    for fault in validate(document, grammar):
+        assert fault.message
+
+
+_PLAIN = st.recursive(
+    st.sampled_from([None, True, 3, -1, 0.5, "x", "masks", "cubic", "faithfulness > 1"]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "steps", "metric", "x"]), inner)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from(["task", "method", "schedules", "matrix", "faithfulness", "checkpoints", "tags", "version"]), _PLAIN
+)
+def test_any_value_of_a_section_is_a_spec_or_a_spec_error(grammar: Grammar, section: str, value: object) -> None:
+    document = parse_document("s.yaml", SPEC.encode())
+    changed = Document(
+        path=document.path,
+        sha256=document.sha256,
+        value={**document.value, section: value},
+        keys=document.keys,
+        values=document.values,
+    )
+    for fault in validate(changed, grammar):
+        assert fault.message

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from mechint.errors import PluginError
+from mechint.spec.catalog import Catalog
+from mechint.spec.options import OptionsModel
+from mechint.spec.schema import compose_schema, properties_of, resolve
+from tests.spec.conftest import CATALOG
+
+EMPTY = Catalog(methods={}, tasks={}, metrics=(), measures=())
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return compose_schema(CATALOG)
+
+
+@pytest.mark.parametrize("catalog", [CATALOG, EMPTY])
+def test_the_schema_is_valid_and_can_be_written(catalog: Catalog) -> None:
+    schema = compose_schema(catalog)
+    Draft202012Validator.check_schema(schema)
+    assert json.loads(json.dumps(schema)) == schema
+
+
+def test_docstrings_under_fields_are_descriptions(schema: dict[str, Any]) -> None:
+    masks = properties_of({"$ref": "#/$defs/method.masks"}, schema)
+    assert masks["target_sparsity"]["description"] == "The share of units to drop."
+    assert all("description" in section for section in schema["properties"].values())
+
+
+def test_plugins_come_in_by_branches_and_never_by_one_of(schema: dict[str, Any]) -> None:
+    assert "oneOf" not in json.dumps(schema)
+    assert [branch["if"]["properties"]["name"]["enum"] for branch in schema["properties"]["method"]["allOf"][:-1]] == [
+        ["masks"],
+        ["patching"],
+        ["sleeping"],
+    ]
+
+
+def test_a_number_or_nothing_is_a_list_of_types(schema: dict[str, Any]) -> None:
+    masks = properties_of({"$ref": "#/$defs/method.masks"}, schema)
+    assert masks["patience"]["type"] == ["integer", "null"]
+    assert "anyOf" in masks["batch"]  # a constant binds every type, so it cannot be merged
+
+
+def test_definitions_of_two_plugins_do_not_meet(schema: dict[str, Any]) -> None:
+    assert resolve({"$ref": "#/$defs/task.tokens.Examples"}, schema)["properties"].keys() == {"train", "validation"}
+
+
+def test_measures_and_metrics_are_listed(schema: dict[str, Any]) -> None:
+    assert schema["properties"]["task"]["properties"]["metric"]["enum"] == ["loss", "accuracy", "kl_div"]
+    assertion = schema["$defs"]["faithfulness.Assertion"]["properties"]
+    assert assertion["metric"]["enum"] == ["faithfulness", "sparsity", "loss_increase"]
+
+
+def test_an_option_cannot_take_a_key_of_its_section() -> None:
+    class Greedy(OptionsModel):
+        name: str = "x"
+
+    with pytest.raises(PluginError, match="method greedy has an option 'name'"):
+        compose_schema(dataclasses.replace(EMPTY, methods={"greedy": Greedy}))

@@ -1,0 +1,54 @@
+"""The schedule, the start and what each optimiser moves."""
+
+import pytest
+import torch
+
+from mechint.subject.nanogpt import GPTConfig
+from mechint.training.recipe import Optimisers, Recipe, init_model
+
+SHAPE = GPTConfig(n_layer=2, n_head=2, n_embd=64, block_size=16, vocab_size=256)
+
+
+@pytest.mark.parametrize(("step", "rate"), [(0, 0.1), (9, 1.0), (10, 1.0), (55, 0.5), (99, 0.0003046)])
+def test_the_rate_rises_over_the_warmup_and_falls_as_a_cosine(step, rate):
+    """Ten warm-up steps of 100; step 55 is half way down."""
+    assert Recipe(steps=100, warmup=0.1).rate(step) == pytest.approx(rate, rel=1e-3)
+
+
+@pytest.mark.parametrize(("steps", "evaluated"), [(1, [0]), (3, [0, 1, 2]), (20, [4, 9, 14, 19]), (22, [4, 9, 14, 21])])
+def test_the_last_step_is_evaluated_and_no_other_close_before_it(steps, evaluated):
+    recipe = Recipe(steps=steps, evaluations=4)
+    assert [step for step in range(steps) if recipe.is_evaluated(step)] == evaluated
+
+
+def test_the_start_depends_on_the_seed_alone():
+    first, second, other = init_model(SHAPE, 3), init_model(SHAPE, 3), init_model(SHAPE, 4)
+    assert torch.equal(first.lm_head.weight, second.lm_head.weight)
+    assert not torch.equal(first.lm_head.weight, other.lm_head.weight)
+
+
+def test_the_start_is_that_of_gpt2():
+    """Deviation .02; .02 / √(2 · 2 layers) = .01 where a matrix writes to the residual stream; biases 0, norms 1."""
+    model = init_model(SHAPE, 0)
+    attention = model.get_submodule("transformer.h.0.attn")
+    assert model.lm_head.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert attention.c_proj.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    assert attention.c_attn.bias.abs().max() == 0
+    assert model.get_parameter("transformer.ln_f.weight").unique().item() == 1
+
+
+def test_every_weight_is_moved_by_one_optimiser():
+    model = init_model(SHAPE, 0)
+    optimisers = Optimisers(model, Recipe(steps=2, warmup=0.5))
+    moved = [
+        weight
+        for part in (optimisers.muon, optimisers.adamw)
+        for group in part.param_groups
+        for weight in group["params"]
+    ]
+    assert len(moved) == len({id(weight) for weight in moved}) == len(list(model.parameters()))
+    before = [weight.clone() for weight in model.parameters()]
+    optimisers.step(model(torch.arange(8).view(1, 8)).square().mean(), 0)
+    assert not any(
+        torch.equal(old, weight) for old, weight in zip(before, model.parameters(), strict=True) if old.ndim == 2
+    )
