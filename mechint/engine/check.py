@@ -28,7 +28,7 @@ def check(assertion: Assertion, line: int | None, measures: Mapping[str, float |
         outcome, reason = Outcome.UNDECIDED, _why_undefined(assertion.metric)
     else:
         broken = [
-            f"{number(actual, [bound])} is not {sign} {number(bound)}"
+            f"{number(actual, [bound])} is not {sign} {bound!r}"
             for field, (sign, holds) in _BOUNDS.items()
             if (bound := getattr(assertion, field)) is not None and not holds(actual, bound)
         ]

@@ -83,7 +83,7 @@ class Plugins:
             self._manager.register(module, name=name)
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
-            self._manager.unregister(module)
+            self._manager.set_blocked(name)
             raise PluginError(f"plugin {name!r} of {plugin.origin} breaks the hook contract: {error}") from error
         return module
 

@@ -29,7 +29,7 @@ _SAFE_GLOBALS = frozenset(
 )
 _SAFE_OPCODES = frozenset(
     {
-        *("PROTO", "STOP", "MARK", "GLOBAL", "BINPERSID", "REDUCE", "NEWOBJ", "BUILD"),
+        *("PROTO 2", "STOP", "MARK", "GLOBAL", "BINPERSID", "REDUCE", "NEWOBJ", "BUILD"),
         *("BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),
         *("NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
         *("BINUNICODE", "SHORT_BINSTRING", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
@@ -68,7 +68,7 @@ def _scan(pickled: bytes) -> tuple[list[str], set[str]]:
     opcodes = set()
     texts = ("?", "?")
     for opcode, argument, _ in pickletools.genops(pickled):
-        opcodes.add(opcode.name)
+        opcodes.add(f"PROTO {argument}" if opcode.name == "PROTO" else opcode.name)
         if opcode.name in ("GLOBAL", "INST"):
             named[str(argument)] = None
         elif opcode.name == "STACK_GLOBAL":

@@ -64,15 +64,17 @@ def save_checkpoint(
     ``config`` holds plain values (text, numbers, booleans, None) and says ``n_head``, which no weight shows. Raises
     ValueError where it does not, since the file could not be loaded later.
     """
-    strange = [name for name, value in config.items() if not isinstance(value, str | int | float | None)]
+    strange = [
+        name for name, value in config.items() if value is not None and type(value) not in (str, int, float, bool)
+    ]
     if strange:
         raise ValueError(f"config.{strange[0]} is a {type(config[strange[0]]).__name__}; only plain values load safely")
     if not isinstance(config.get("n_head"), int):
         raise ValueError("config has no n_head, and the number of heads cannot be told from the weights; add it")
     content: dict[str, object] = {
         "model": model.state_dict(),
-        "iter_num": iteration,
-        "best_val_loss": best_val_loss,
+        "iter_num": int(iteration),
+        "best_val_loss": float(best_val_loss),
         "config": argparse.Namespace(**config),
     }
     if optimizer is not None:

@@ -22,7 +22,7 @@ class Recipe:
     """Windows a step."""
     matrix_lr: float = 0.02
     """Peak learning rate of Muon, for the weight matrices inside the blocks."""
-    other_lr: float = 6e-3
+    other_lr: float = 0.01
     """Peak learning rate of AdamW, for embeddings, biases and norms."""
     weight_decay: float = 0.1
     """Of the matrices; embeddings, biases and norms are not decayed."""

@@ -1,7 +1,11 @@
 """What is refused before torch reads anything, and what of it the message says."""
 
 import os
+import pickle
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +106,12 @@ def test_a_payload_hidden_in_the_config_is_named_and_not_run(write, canary):
         load_subject(write(content))
 
 
+@pytest.mark.parametrize("protocol", [0, 3, 4, 5])
+def test_other_pickle_protocols_are_refused_with_the_remedy(write, protocol):
+    with pytest.raises(CheckpointError, match="default pickle protocol"):
+        read_checkpoint(write(hostile.with_pickle(pickle.dumps({"a": [1.5, "b"]}, protocol))))
+
+
 @pytest.mark.parametrize("kind", hostile.OBJECTS)
 def test_whatever_is_no_dictionary_of_weights_is_refused(write, kind):
     with pytest.raises(CheckpointError):
@@ -154,3 +164,32 @@ def test_a_huge_file_is_refused_by_its_size(tmp_path):
         stream.truncate(33 << 30)  # sparse: it takes no room
     with pytest.raises(CheckpointError, match="without the optimizer"):
         read_checkpoint(str(path))
+
+
+BOMBS = """
+import resource, sys
+from tests import hostile
+from mechint.errors import CheckpointError
+from mechint.subject.load import load_subject
+
+path = sys.argv[1]
+files = [hostile.ARCHIVES["deflate bomb"](), hostile.ARCHIVES["more values than its record"]()]
+files += [hostile.TENSORS["stride 0"](), hostile.with_pickle(hostile.nested_pickle(100_000))]
+files += [hostile.with_pickle(hostile.PAYLOADS[f"{kind} bomb"](path)) for kind in ("bytearray", "tensor constructor")]
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (500 << 20), resource.RLIM_INFINITY))
+for content in files:
+    open(path, "wb").write(content)
+    try:
+        load_subject(path)
+    except CheckpointError as error:
+        assert "allocate" not in str(error) and "MemoryError" not in str(error), error
+        print("refused")
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux to limit the address space")
+def test_bombs_are_refused_within_500_mib(tmp_path):
+    command = [sys.executable, "-c", BOMBS, str(tmp_path / "bomb.pt")]
+    printed = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True).stdout
+    assert printed.split() == ["refused"] * 6

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from mechint.errors import CheckpointError
+from mechint.subject.checkpoint import Checkpoint
+from mechint.subject.gpt2 import infer_config
 from mechint.subject.load import load_subject
 from tests.hostile import checkpoint_of
 from tests.tiny import random_model
@@ -94,3 +96,26 @@ def test_another_family_is_refused_with_what_it_holds(write):
     message = refusal(write, {"model.embed_tokens.weight": torch.ones(3, 2)})
     assert "is no model of the nanoGPT family: transformer.wte.weight is missing" in message
     assert "it holds model.embed_tokens.weight" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "n_layer", "n_head", "width"),
+    [
+        ("gpt2-tiny", 6, 8, 512),
+        ("gpt2", 12, 12, 768),
+        ("gpt2-medium", 24, 16, 1024),
+        ("gpt2-large", 36, 20, 1280),
+        ("gpt2-xl", 48, 25, 1600),
+    ],
+)
+def test_heads_follow_from_a_named_size(name, n_layer, n_head, width):
+    shapes = {"transformer.wte.weight": (50304, width), "transformer.wpe.weight": (1024, width)}
+    shapes |= {f"transformer.h.{layer}.attn.c_attn.weight": (3 * width, width) for layer in range(n_layer)}
+    weights = {weight: torch.empty(shape, device="meta") for weight, shape in shapes.items()}
+    facts = {"model_name": name}
+    checkpoint = Checkpoint(
+        path="x.pt", sha256="", layout="model", weights=weights, facts=facts, step=None, best_val_loss=None
+    )
+    config = infer_config(checkpoint, None)
+    assert (config.n_layer, config.n_head, config.n_embd) == (n_layer, n_head, width)
+    assert (config.block_size, config.vocab_size, config.kv_tied) == (1024, 50304, False)

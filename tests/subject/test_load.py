@@ -104,22 +104,6 @@ def test_a_config_of_another_model_is_not_trusted(write):
         load_subject(write(checkpoint_of(config=argparse.Namespace(n_head=2, n_embd=768))))
 
 
-def test_heads_follow_from_a_named_size(write):
-    """gpt2-tiny: 6 layers of width 512 have 8 heads of 64."""
-    weights = {"transformer.wte.weight": torch.ones(3, 512), "transformer.wpe.weight": torch.ones(2, 512)}
-    for layer in range(6):
-        block = f"transformer.h.{layer}"
-        weights |= {f"{block}.{norm}.weight": torch.ones(512) for norm in ("ln_1", "ln_2")}
-        weights |= {
-            f"{block}.attn.c_attn.weight": torch.ones(1536, 512),
-            f"{block}.mlp.c_fc.weight": torch.ones(2048, 512),
-        }
-        weights |= {f"{block}.attn.c_proj.weight": torch.ones(512, 512)}
-        weights |= {f"{block}.mlp.c_proj.weight": torch.ones(512, 2048)}
-    content = {"model": {**weights, "transformer.ln_f.weight": torch.ones(512)}, "config": {"model_name": "gpt2-tiny"}}
-    assert load_subject(write(content)).shape.d_head == 64
-
-
 def test_a_named_size_that_the_weights_do_not_have_says_nothing(write):
     with pytest.raises(CheckpointError, match="does not say how many attention heads"):
         load_subject(write(checkpoint_of(config={"model_name": "gpt2"})))

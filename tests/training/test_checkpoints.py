@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -37,7 +38,12 @@ def test_a_compiled_models_checkpoint_loads(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("config", "says"), [({}, "has no n_head"), ({"n_head": 2, "out": Path("x")}, r"config\.out is")]
+    ("config", "says"),
+    [
+        ({}, "has no n_head"),
+        ({"n_head": 2, "out": Path("x")}, r"config\.out is"),
+        ({"n_head": 2, "lr": np.float64(1)}, "a float64"),
+    ],
 )
 def test_a_config_that_could_not_be_loaded_is_refused_when_saving(tmp_path, config, says):
     with pytest.raises(ValueError, match=says):

@@ -1,6 +1,7 @@
 """What training leaves behind, whole or interrupted."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -139,7 +140,7 @@ def test_unknown_variants_are_refused_with_a_list(run, names, says):
 def test_a_text_shorter_than_a_window_is_refused(run, data_dir):
     content = b"\0" * 10
     facts = json.loads((data_dir / "data.json").read_text())
-    facts["val"]["sha256"] = __import__("hashlib").sha256(content).hexdigest()
+    facts["val"]["sha256"] = sha256(content).hexdigest()
     (data_dir / "data.json").write_text(json.dumps(facts))
     (data_dir / "val.bin").write_bytes(content)
     with pytest.raises(DataError, match="fewer than 17 tokens"):

@@ -1,0 +1,117 @@
+import importlib.metadata
+from types import ModuleType
+
+import pytest
+
+from mechint import hookimpl
+from mechint.engine.plugins import Listed, Plugins, list_plugins
+from mechint.errors import PluginError
+
+
+def listed(name: str, module: str) -> Listed:
+    return Listed(name=name, distribution="somewhere", version="1.2", module=module, summary="")
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """Load a plugin from its source."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def load_source(source: str, name: str = "guest") -> Plugins:
+        (tmp_path / f"{name}_module.py").write_text("from mechint import hookimpl\n" + source)
+        plugins = Plugins({name: listed(name, f"{name}_module")})
+        plugins.load(name)
+        return plugins
+
+    yield load_source
+    for name in [name for name in __import__("sys").modules if name.endswith("_module")]:
+        del __import__("sys").modules[name]
+
+
+def distribution(name: str, tmp_path, entry: str) -> importlib.metadata.Distribution:
+    folder = tmp_path / f"{name.replace('-', '_')}-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nSummary: One of two.\n")
+    (folder / "entry_points.txt").write_text(f"[mechint]\n{entry}\n")
+    return importlib.metadata.Distribution.at(folder)
+
+
+def test_what_ships_here_goes_by_its_file_name():
+    assert {"kv_circuit", "tokens", "metrics", "terminal", "markdown"} <= set(list_plugins())
+
+
+def test_two_plugins_of_one_name_name_both_distributions(tmp_path, monkeypatch):
+    for name in ("first-dist", "second-dist"):
+        distribution(name, tmp_path, f"probe = {name.replace('-', '_')}")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PluginError, match=r"named 'probe': one from (first|second)-dist 1\.0.*, one from"):
+        list_plugins()
+
+
+def test_a_plugin_may_not_take_a_name_that_ships_here(tmp_path, monkeypatch):
+    distribution("usurper", tmp_path, "kv_circuit = usurper")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PluginError, match=r"'kv_circuit': one from mechint .*, one from usurper 1\.0"):
+        list_plugins()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("import nowhere_to_be_found", "cannot be imported: ModuleNotFoundError"),
+        ("raise SystemExit(0)", "cannot be imported: SystemExit"),
+        ("def broken(:", "cannot be imported: SyntaxError"),
+        ("@hookimpl\ndef mechint_analyse(): ...", "unknown hook 'mechint_analyse'"),
+        ("@hookimpl\ndef mechint_analyze(subject, tsak): ...", "tsak"),
+    ],
+)
+def test_a_plugin_that_cannot_be_used_says_why(load, source, message):
+    with pytest.raises(PluginError, match=message):
+        load(source)
+
+
+def test_a_hook_is_asked_of_one_plugin_only(load, monkeypatch):
+    plugins = load("@hookimpl\ndef mechint_options(): return 'guest'")
+    other = ModuleType("other")
+    other.mechint_options = hookimpl(lambda: "other")
+    plugins.add(other)
+    assert plugins.ask("guest", "mechint_options") == "guest"
+
+
+def test_wrappers_of_other_plugins_still_apply(load):
+    plugins = load("@hookimpl\ndef mechint_options(): return 'guest'")
+
+    class Loud:
+        @hookimpl(wrapper=True)
+        def mechint_options(self):
+            result = yield
+            return result.upper()
+
+    plugins.add(Loud())
+    assert plugins.ask("guest", "mechint_options") == "GUEST"
+
+
+def test_an_observer_that_raises_silences_no_other(load):
+    plugins, seen = load(""), []
+
+    class Broken:
+        @hookimpl
+        def mechint_item_started(self, item):
+            raise ValueError("no")
+
+    class Sound:
+        @hookimpl
+        def mechint_item_started(self, item):
+            seen.append(item)
+
+    for observer in (Sound(), Broken(), Sound()):
+        plugins.add(observer)
+    raised = plugins.notify("mechint_item_started", item=7)
+    assert seen == [7, 7]
+    assert [str(error) for _, error in raised] == ["no"]
+
+
+def test_an_implementation_may_leave_arguments_out(load):
+    plugins = load("@hookimpl\ndef mechint_analyze(subject, seed): return subject + seed")
+    assert plugins.accepts("guest", "mechint_analyze", "seed")
+    assert not plugins.accepts("guest", "mechint_analyze", "schedules")
