@@ -99,8 +99,7 @@ def train(variants: str, output_dir: Path, data_dir: Path, steps: int | None, se
     """Train the reference checkpoints on the Python standard library's source."""
     from mechint.training.trainer import train as train_variants
 
-    options = {} if steps is None else {"steps": steps}
-    train_variants(variants.split(","), output_dir=output_dir, data_dir=data_dir, seed=seed, force=force, **options)
+    train_variants(variants.split(","), output_dir, data_dir, seed=seed, steps=steps, force=force)
 
 
 def main() -> NoReturn:

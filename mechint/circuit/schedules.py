@@ -28,7 +28,7 @@ def temperature_at(schedule: TemperatureSchedule, step: int, steps: int) -> floa
         case "linear":
             return start + (end - start) * t
         case "exponential":
-            return start * (end / start) ** t
+            return start * math.pow(end / start, t)
         case "cosine":
             return end + (start - end) * (1 + math.cos(math.pi * t)) / 2
 

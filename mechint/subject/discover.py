@@ -59,7 +59,10 @@ def _expand(pattern: str, folder_globs: Sequence[str]) -> list[str]:
     elif os.path.lexists(path):
         matches = [path]
     else:
-        matches = list(_match("/" if path.startswith("/") else "", path.split("/"), budget))
+        try:
+            matches = list(_match("/" if path.startswith("/") else "", path.split("/"), budget))
+        except RecursionError:
+            raise UsageError(f"{pattern[:100]!r} leads through too many folders; narrow it down") from None
     if not matches:
         raise _nothing(pattern, path)
     for match in matches:

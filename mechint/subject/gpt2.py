@@ -20,6 +20,7 @@ _SITES = {kind: f"transformer.h.{{layer}}.attn.{kind}" for kind in ("q", "k", "v
 GPT2 = Architecture(name="gpt2-nanogpt", sites=_SITES)
 GPT2_KV_TIED = Architecture(name="gpt2-nanogpt-kv-tied", sites=_SITES)
 
+_MOST_LAYERS = 1000
 _ROWS = 12
 """Lines of each kind in a list of weights that do not fit."""
 _MOST_COMPARED = 1000
@@ -64,6 +65,8 @@ def infer_config(checkpoint: Checkpoint, n_head: int | None) -> GPTConfig:
         )
     layers = {int(found[1]) for name in weights if (found := re.match(r"transformer\.h\.(\d{1,6})\.", name))}
     n_layer = len(layers)
+    if n_layer > _MOST_LAYERS:
+        raise CheckpointError(f"{path}: has {n_layer:,} layers, and {_MOST_LAYERS:,} is the most that is read")
     return GPTConfig(
         n_layer=n_layer,
         n_head=_infer_heads(checkpoint, n_layer, width, n_head),
@@ -76,7 +79,7 @@ def infer_config(checkpoint: Checkpoint, n_head: int | None) -> GPTConfig:
 
 
 def fit_weights(checkpoint: Checkpoint, config: GPTConfig) -> dict[str, Tensor]:
-    """The weights that ``GPT(config)`` takes, float32, each under its name; what is tied is given once.
+    """The weights that ``GPT(config)`` takes, float32, under its own names for them.
 
     Raises CheckpointError with a list where any weight is missing, unknown or of another shape.
     """

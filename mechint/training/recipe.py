@@ -83,7 +83,7 @@ class Optimisers:
             optimiser.zero_grad()
             for group in optimiser.param_groups:
                 group["lr"] = peak * rate
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip)
-        self.muon.step()  # type: ignore[no-untyped-call]
+        self.muon.step()
         self.adamw.step()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
+from rich.text import Text
 from torch import Tensor
 
 from mechint.errors import DataError
@@ -102,17 +104,15 @@ def _train_variant(
         ) as bars:
             bar = bars.add_task(f"{variant.name} {variant.summary}", total=recipe.steps, losses="")
             for state in _steps(model, text, recipe, saver, seed):
-                bars.update(
-                    bar, completed=state.done, losses=f"loss {state.train_loss:.3f} val {saver.best_val_loss:.3f}"
-                )
+                bars.update(bar, completed=state.done, losses=_shown(state, saver))
     except KeyboardInterrupt:
         if state.done:
             _evaluate(model, text, recipe, saver, state)
             saver.write_metrics(iteration=state.done, facts=facts)
-        kept = (
-            f"the best model so far is {best_path(output_dir, variant.name)}" if state.done else "nothing was learned"
-        )
-        console.print(f"{variant.name} stopped after {state.done} of {recipe.steps} steps; {kept}")
+        console.print(f"{variant.name} stopped after {state.done} of {recipe.steps} steps", highlight=False)
+        if state.done:
+            kept = f"the best model so far is in {best_path(output_dir, variant.name)}"
+            console.print(kept, highlight=False, markup=False, soft_wrap=True)
         raise
     saver.finished(model, iteration=state.done, facts={**facts, "seconds": round(time.monotonic() - started, 1)})
 
@@ -125,6 +125,11 @@ class _State:
     """Steps."""
     train_loss: float
     """Nats per token, a moving average."""
+
+
+def _shown(state: _State, saver: CheckpointCallback) -> str:
+    best = f" val {saver.best_val_loss:.3f}" if math.isfinite(saver.best_val_loss) else ""
+    return f"loss {state.train_loss:.3f}{best}"
 
 
 def _steps(model: GPT, text: _Text, recipe: Recipe, saver: CheckpointCallback, seed: int) -> Iterator[_State]:
@@ -171,7 +176,9 @@ def _print_summary(chosen: Sequence[Variant], trained: Sequence[Variant], output
     table = Table("variant", Column("checkpoint", overflow="fold"), "val loss", "bigram", "seconds", "")
     for variant in chosen:
         state = "trained" if variant in trained else "was there"
-        table.add_row(variant.name, str(final_path(output_dir, variant.name)), *_figures(output_dir, variant), state)
+        table.add_row(
+            variant.name, Text(str(final_path(output_dir, variant.name))), *_figures(output_dir, variant), state
+        )
     console.print(table)
 
 

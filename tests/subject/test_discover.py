@@ -139,6 +139,11 @@ def test_endless_trees_are_given_up(monkeypatch):
         find_checkpoints(["**/*.pt"])
 
 
+def test_patterns_without_end_are_given_up():
+    with pytest.raises(UsageError, match="too many folders"):
+        find_checkpoints(["**/" * 5000 + "*.pt"])
+
+
 def test_too_many_files_are_refused(monkeypatch):
     monkeypatch.setattr("mechint.subject.discover._MOST_FILES", 3)
     with pytest.raises(UsageError, match="matches more than 3 files"):

@@ -57,6 +57,11 @@ def test_a_gap_in_the_layers_is_refused(write, state):
     assert "not understood  transformer.h.2.attn.c_attn.weight" in message
 
 
+def test_layers_without_end_are_refused_before_a_model_is_built(write, state):
+    state |= {f"transformer.h.{layer}.x": torch.ones(1) for layer in range(1001)}
+    assert "has 1,001 layers" in refusal(write, state)
+
+
 @pytest.mark.parametrize(
     ("key", "kind"),
     [
