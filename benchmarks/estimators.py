@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 import torch
+from mechint.plugins import metrics, tokens
 
 from mechint.circuit.circuit import Circuit
 from mechint.faithfulness.protocol import Measurement, measure
 from mechint.journal import Journal
-from mechint.plugins import metrics, tokens
 from mechint.search.find import find_mask
 from mechint.search.objective import Objective, untied
 from mechint.search.settings import SearchSettings
@@ -76,14 +76,18 @@ class Bench:
 def main() -> None:
     """Run the whole table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--checkpoints", nargs="+", type=Path, default=sorted(Path("output").glob("final_model_step*.pt")))
+    parser.add_argument(
+        "--checkpoints", nargs="+", type=Path, default=sorted(Path("output").glob("final_model_step*.pt"))
+    )
     parser.add_argument("--data", default="data/stdlib")
     parser.add_argument("--ablation", default="mean")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--sparsities", nargs="+", type=float, default=[0.5, 0.8, 0.95])
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    print(f"{given.ablation} ablation, {given.steps} steps, torch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    threads = torch.get_num_threads()
+    print(f"{given.ablation} ablation, {given.steps} steps, torch {torch.__version__}, {threads} threads
+")
     print("| checkpoint | sparsity | estimator | faithfulness | backward passes | seconds |")
     print("| --- | ---: | --- | ---: | ---: | ---: |")
     for checkpoint in given.checkpoints:

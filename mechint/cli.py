@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -114,6 +116,8 @@ def main_run() -> NoReturn:
 
 def _start(command: click.Command) -> NoReturn:
     """Run a command; errors a user can mend get one message and their code, anything else keeps its traceback."""
+    # Before torch is imported: threads that wait for each other by spinning take many times as long on busy cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         sys.exit(command.main(standalone_mode=False) or ExitCode.PASSED)
     except MechintError as error:
@@ -128,6 +132,10 @@ def _start(command: click.Command) -> NoReturn:
         # The reader of our output has left; nobody is there to be told.
         sys.stderr.close()
         sys.exit(ExitCode.INTERRUPTED)
+    except Exception:
+        # Python's own code for this is 1, which here means that an assertion failed.
+        traceback.print_exc()
+        sys.exit(ExitCode.INTERNAL)
 
 
 def _for_each(specs: Sequence[str], act: Callable[[str], Any]) -> ExitCode:

@@ -1,0 +1,1 @@
+"""What ships as plugins: one method, task, set of metrics or reporter a file."""

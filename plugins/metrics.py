@@ -14,7 +14,7 @@ from mechint.task.metric import Metric
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from mechint.task.task import Examples
+    from mechint.task.examples import Examples
 
 
 @hookimpl

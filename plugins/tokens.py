@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from mechint.subject.subject import Subject
+    from mechint.task.examples import Examples
     from mechint.task.metric import Metric
-    from mechint.task.task import Examples, Task
+    from mechint.task.task import Task
 
 
 class Counts(OptionsModel):
@@ -91,7 +92,7 @@ def _draw(ids: npt.NDArray[np.uint16], count: int, window: int, seed: int, subje
     import numpy as np
     import torch
 
-    from mechint.task.task import Examples
+    from mechint.task.examples import Examples
 
     available = max((len(ids) - 1) // window, 0)
     if available < count:

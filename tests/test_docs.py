@@ -65,5 +65,8 @@ def test_the_readmes_spec_is_valid(plugins, tmp_path):
 def test_the_packages_of_the_project_are_the_folders():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     folders = [path.parent for path in (ROOT / "mechint").rglob("__init__.py")]
-    expected = {".".join(folder.relative_to(ROOT).parts) for folder in folders} | {"mechint.plugins", "mechint.templates"}
+    expected = {".".join(folder.relative_to(ROOT).parts) for folder in folders} | {
+        "mechint.plugins",
+        "mechint.templates",
+    }
     assert set(listed) == expected

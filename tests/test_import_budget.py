@@ -49,7 +49,7 @@ def test_the_test_itself_sees_torch(tmp_path):
 
 @pytest.mark.parametrize(("main", "arguments"), COMMANDS)
 def test_light_commands_answer_within_a_few_bare_starts(tmp_path, main, arguments):
-    """A ratio, since machines differ: importing pydantic, click and jsonschema, the libraries it cannot do without, is 1."""
+    """A ratio, since machines differ; 1 is importing the libraries that reading a spec cannot do without."""
     libraries = [sys.executable, "-c", "import click, jsonschema, pluggy, pydantic, yaml"]
     best = {"libraries": 9.0, "command": 9.0}
     for _ in range(3):

@@ -51,7 +51,9 @@ def imports_of(tree: ast.AST) -> list[str]:
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute, so that this test can read them"
-            found += [f"{node.module}.{alias.name}" if node.module == "mechint" else str(node.module) for alias in node.names]
+            found += [
+                f"{node.module}.{alias.name}" if node.module == "mechint" else str(node.module) for alias in node.names
+            ]
     return [name for name in found if name.split(".")[0] == "mechint"]
 
 

@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="compares with what git tracks; this is no checkout")
+pytestmark = pytest.mark.skipif(
+    not (ROOT / ".git").exists(), reason="compares with what git tracks; this is no checkout"
+)
 
 
 def tracked() -> list[Path]:

@@ -7,29 +7,20 @@ import importlib
 import torch
 
 from mechint.circuit.space import Site
-from mechint.subject.nanogpt import GPT, GPTConfig
-from mechint.subject.subject import Architecture, Shape, Subject
+from mechint.subject.nanogpt import GPT, GPTConfig, shape_of
+from mechint.subject.subject import Architecture, Subject
+from mechint.task.examples import Examples
 from mechint.task.metric import Metric
-from mechint.task.task import Examples, Task
+from mechint.task.task import Task
 
 SITES = {kind: "transformer.h.{layer}.attn." + kind for kind in ("q", "k", "v", "z")}
 
 
 def subject_of(model: GPT) -> Subject:
-    config = model.config
-    shape = Shape(
-        n_layer=config.n_layer,
-        n_head=config.n_head,
-        n_kv_head=config.n_head,
-        d_head=config.n_embd // config.n_head,
-        d_model=config.n_embd,
-        n_vocab=config.vocab_size,
-        context=config.block_size,
-    )
     return Subject(
         model=model.eval().requires_grad_(requires_grad=False),
         architecture=Architecture(name="tiny", sites=SITES),
-        shape=shape,
+        shape=shape_of(model.config),
         path="tiny.pt",
         sha256="0" * 64,
         step=None,
@@ -37,7 +28,7 @@ def subject_of(model: GPT) -> Subject:
 
 
 def random_model(*, n_layer: int = 2, kv_tied: bool = False, seed: int = 0) -> GPT:
-    """Two layers, two heads of four channels, eleven tokens, weights large enough for every channel to matter; no biases."""
+    """Two layers, two heads of four channels, eleven tokens; weights so large that every channel matters, no biases."""
     model = GPT(GPTConfig(n_layer=n_layer, n_head=2, n_embd=8, block_size=6, vocab_size=11, kv_tied=kv_tied))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

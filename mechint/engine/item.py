@@ -46,11 +46,9 @@ def run_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progre
     KeyboardInterrupt and its like pass through.
     """
     started = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.iterdir():
-        leftover.unlink()
     report = _blank(item)
     try:
+        _clear(folder)
         report = _measured(item, plugins, folder, watch, report)
     except Exception as error:  # whatever a method raises costs its own item only
         known = isinstance(error, MechintError)
@@ -63,6 +61,14 @@ def run_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progre
     report = report.model_copy(update={"seconds": time.monotonic() - started})
     write_item(report, folder)
     return report
+
+
+def _clear(folder: Path) -> None:
+    """Make the item's folder, or remove the files that an earlier run left in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.iterdir():
+        if not leftover.is_dir():
+            leftover.unlink()
 
 
 def _measured(

@@ -14,6 +14,7 @@ from mechint import __version__
 from mechint.engine.exit import ExitCode, conclude, worst
 from mechint.engine.item import run_item
 from mechint.engine.plugins import Plugins
+from mechint.errors import UsageError
 from mechint.journal import Progress
 from mechint.results.store import write_done, write_report
 from mechint.results.values import ItemReport, Outcome, RunReport, SpecFacts, Versions
@@ -35,14 +36,14 @@ class Finished:
 def run_plan(plan: Plan, plugins: Plugins) -> Finished:
     """Run every item of a plan in turn; an interrupt ends the run after what is finished has been written."""
     started, clock = datetime.now(UTC), time.monotonic()
-    output_dir = Path(plan.output_dir)
+    output_dir = _open_folder(plan.output_dir)
     watchers = _Watchers(plugins)
     watchers.notify("mechint_run_started", plan=plan)
     reports: list[ItemReport] = []
     interrupted = False
     try:
-        for item in plan.items:
-            reports.append(_run_one(item, plugins, output_dir / item.id, watchers))
+        # Extended one by one: what was finished before an interrupt is kept.
+        reports.extend(_run_one(item, plugins, output_dir / item.id, watchers) for item in plan.items)
     except KeyboardInterrupt:
         interrupted = True
     outcome, code = conclude([report.outcome for report in reports], interrupted=interrupted)
@@ -67,6 +68,15 @@ def run_plan(plan: Plan, plugins: Plugins) -> Finished:
     if watchers.broken:
         code = worst([code, ExitCode.INTERNAL])
     return Finished(report=report, code=code, broken=tuple(watchers.broken.items()))
+
+
+def _open_folder(path: str) -> Path:
+    """The run's folder, made if it is missing; raises UsageError before anything is computed if it cannot be."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"output_dir {path!r} cannot be written to: {error.strerror}") from None
+    return Path(path)
 
 
 def _run_one(item: Item, plugins: Plugins, folder: Path, watchers: _Watchers) -> ItemReport:

@@ -53,8 +53,8 @@ def learn_hard_concrete(objective: Objective, settings: SearchSettings, journal:
     """Learn the odds of each unit, with a Lagrangian that holds the expected sparsity to the schedule: boolean ``[m]``.
 
     Louizos et al. 2018 (1712.01312) for the distribution, Edge Pruning (2406.16778) for the constraint
-    ``lambda1 x + lambda2 x^2``, whose multipliers ascend. Here x is how far the sparsity falls short of the schedule, and
-    0 beyond it: being early costs nothing, and the multipliers need not swing back from it.
+    ``lambda1 x + lambda2 x^2``, whose multipliers ascend. Here x is how far the sparsity falls short of the schedule,
+    and 0 beyond it: being early costs nothing, and the multipliers need not swing back from it.
     """
     log_alpha = _start(objective.size, settings.seed)
     multipliers = torch.zeros(2, requires_grad=True)

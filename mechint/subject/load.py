@@ -6,8 +6,8 @@ import torch
 
 from mechint.subject.checkpoint import read_checkpoint
 from mechint.subject.gpt2 import GPT2, GPT2_KV_TIED, fit_weights, infer_config
-from mechint.subject.nanogpt import GPT
-from mechint.subject.subject import Shape, Subject
+from mechint.subject.nanogpt import GPT, shape_of
+from mechint.subject.subject import Subject
 
 __all__ = ["load_subject"]
 
@@ -30,15 +30,7 @@ def load_subject(path: str, *, n_head: int | None = None) -> Subject:
     return Subject(
         model=model,
         architecture=GPT2_KV_TIED if config.kv_tied else GPT2,
-        shape=Shape(
-            n_layer=config.n_layer,
-            n_head=config.n_head,
-            n_kv_head=config.n_head,
-            d_head=config.n_embd // config.n_head,
-            d_model=config.n_embd,
-            n_vocab=config.vocab_size,
-            context=config.block_size,
-        ),
+        shape=shape_of(config),
         path=path,
         sha256=checkpoint.sha256,
         step=checkpoint.step,

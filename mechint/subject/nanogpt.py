@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["GPT", "GPTConfig"]
+from mechint.subject.subject import Shape
+
+__all__ = ["GPT", "GPTConfig", "shape_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,19 @@ class GPTConfig:
     """Biases in linear layers and norms."""
     kv_tied: bool = False
     """Keys are the values: one projection gives both, as in the older tool's variant V1."""
+
+
+def shape_of(config: GPTConfig) -> Shape:
+    """The sizes that analyses need; every head has its own key and value head."""
+    return Shape(
+        n_layer=config.n_layer,
+        n_head=config.n_head,
+        n_kv_head=config.n_head,
+        d_head=config.n_embd // config.n_head,
+        d_model=config.n_embd,
+        n_vocab=config.vocab_size,
+        context=config.block_size,
+    )
 
 
 class GPT(nn.Module):

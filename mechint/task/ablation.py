@@ -11,7 +11,7 @@ from torch import Tensor
 from mechint.circuit.space import Site
 from mechint.subject.intervene import capture
 from mechint.subject.subject import Subject
-from mechint.task.task import Examples
+from mechint.task.examples import Examples
 
 __all__ = ["Ablated", "Ablation"]
 

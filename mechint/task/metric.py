@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from mechint.task.task import Examples
+    from mechint.task.examples import Examples
 
 __all__ = ["Metric", "Score"]
 

@@ -63,9 +63,7 @@ def test_a_warning_does_not_fail_the_run(workspace):
 
 
 def test_a_threshold_can_be_tied_to_matrix_values(workspace):
-    workspace.edit(
-        "- sparsity >= 0.5", "- {metric: sparsity, at_least: 0.75, where: {method.target_sparsity: 0.75}}"
-    )
+    workspace.edit("- sparsity >= 0.5", "- {metric: sparsity, at_least: 0.75, where: {method.target_sparsity: 0.75}}")
     assert workspace.run("spec.yaml").code == 0
     assert [len(item["verdicts"]) for item in results(workspace)["items"]] == [0, 1, 0, 1]
 
@@ -155,7 +153,13 @@ def test_the_same_seed_gives_the_same_masks(workspace):
 @pytest.mark.parametrize("tied", ["true", "false"])
 def test_every_estimator_runs_from_a_spec(workspace, estimator, tied):
     ran = workspace.run(
-        "spec.yaml", "--set", f"method.estimator={estimator}", "--set", f"method.tied={tied}", "--models", "output/*V0.pt"
+        "spec.yaml",
+        "--set",
+        f"method.estimator={estimator}",
+        "--set",
+        f"method.tied={tied}",
+        "--models",
+        "output/*V0.pt",
     )
     assert ran.code == 0, ran
 
@@ -182,6 +186,33 @@ def test_divergence_stops_the_item_with_advice(workspace):
     ran = workspace.run("spec.yaml", "--models", "output/*V0.pt")
     assert ran.code == 7
     assert "lower method.learning_rate" in ran.out
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(workspace):
+    workspace.write("analysis", "a file in the way")
+    ran = workspace.run("spec.yaml")
+    assert ran.code == 4
+    assert "output_dir 'analysis' cannot be written to" in ran.err
+
+
+def test_a_bug_is_not_mistaken_for_a_failed_assertion(workspace):
+    workspace.monkeypatch.setattr("mechint.cli.run_plan", lambda plan, plugins: 1 / 0)
+    ran = workspace.run("spec.yaml")
+    assert ran.code == 3
+    assert "ZeroDivisionError" in ran.err
+
+
+def test_an_observer_that_raises_leaves_the_other_reports(workspace):
+    from mechint.plugins import terminal
+
+    def broken(self, report, folder):
+        raise ValueError("no more ink")
+
+    workspace.monkeypatch.setattr(terminal.TerminalReporter, "mechint_item_finished", terminal.hookimpl(broken))
+    ran = workspace.run("spec.yaml", "--models", "output/*V0.pt")
+    assert ran.code == 3
+    assert "no more ink" in ran.err
+    assert (workspace.folder / "analysis/report.md").exists()
 
 
 def test_two_specs_may_not_share_a_folder(workspace):
@@ -211,7 +242,14 @@ def test_an_analysis_leaves_weights_and_outputs_alone(workspace):
 
 def test_the_console_script_runs_in_a_process_of_its_own(workspace):
     ran = subprocess.run(
-        [sys.executable, "-c", "from mechint.cli import main_run; main_run()", "spec.yaml", "--models", "output/*V0.pt"],
+        [
+            sys.executable,
+            "-c",
+            "from mechint.cli import main_run; main_run()",
+            "spec.yaml",
+            "--models",
+            "output/*V0.pt",
+        ],
         capture_output=True,
         text=True,
         check=False,

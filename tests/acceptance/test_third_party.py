@@ -17,9 +17,20 @@ def build_wheel(source: Path, scratch: Path) -> Path:
     import shutil
 
     copy = scratch / source.name
-    ignored = shutil.ignore_patterns(".venv", ".git", "build", "*.egg-info", "output", "data", "mechint_analysis*", ".*cache")
+    ignored = shutil.ignore_patterns(
+        ".venv", ".git", "build", "*.egg-info", "output", "data", "mechint_analysis*", ".*cache"
+    )
     shutil.copytree(source, copy, ignore=ignored)
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(scratch / "wheels"), str(copy)]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(scratch / "wheels"),
+        str(copy),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return max((scratch / "wheels").glob("*.whl"), key=lambda wheel: wheel.stat().st_mtime)
 
@@ -33,7 +44,18 @@ def environment(tmp_path_factory):
     site = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True)
     (Path(site.strip()) / "others.pth").write_text(sysconfig.get_path("purelib"))
     wheels = [build_wheel(source, scratch) for source in (ROOT, EXAMPLE)]
-    install = [sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--no-deps", "--quiet", *wheels]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--no-index",
+        "--no-deps",
+        "--quiet",
+        *wheels,
+    ]
     subprocess.run(install, check=True)
 
     def run(*command: str, cwd: Path):

@@ -11,9 +11,7 @@ def verdict(outcome: Outcome) -> Verdict:
     return Verdict(text="x >= 1", line=1, metric="x", actual=1.0, outcome=outcome, reason="")
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "expected"), [([], P), ([P, P], P), ([P, W], W), ([W, U], U), ([P, U, F], F)]
-)
+@pytest.mark.parametrize(("verdicts", "expected"), [([], P), ([P, P], P), ([P, W], W), ([W, U], U), ([P, U, F], F)])
 def test_an_item_is_as_good_as_its_worst_verdict(verdicts, expected):
     assert judge_item([verdict(outcome) for outcome in verdicts]) is expected
 

@@ -16,7 +16,7 @@ def evidence(**changes) -> Evidence:
 
 
 def test_measures_worked_out_by_hand():
-    """(2 - 5) / (1 - 5) = .75; complement .25; random circuits .125 and 1, mean .5625; one of two is at least as good."""
+    """(2 - 5) / (1 - 5) = .75; complement .25; random circuits .125 and 1, mean .5625; one of two is as good."""
     assert derive(evidence()) == pytest.approx(
         {
             "faithfulness": 0.75,

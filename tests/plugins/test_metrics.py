@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mechint.task.task import Examples
+from mechint.task.examples import Examples
 from tests.tiny import all_metrics, metric_named
 
 # Two positions over two tokens: probabilities .8/.2 and .5/.5 for the target and the other token.

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mechint.plugins import tokens
 
 from mechint.errors import DataError
-from mechint.plugins import tokens
 from tests.tiny import metric_named, random_model, subject_of
 
 SUBJECT = subject_of(random_model())  # context 6, vocabulary 11

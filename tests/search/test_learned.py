@@ -26,12 +26,17 @@ def test_temperature_is_logged_from_start_to_end(make_objective):
 
 def test_schedules_change_the_search(make_objective):
     linear = Schedules.model_validate({"sparsity": {"shape": "linear"}})
-    assert rows_of(make_objective(), "straight_through", schedules=linear)[10]["target_sparsity"] == pytest.approx(0.375)
+    assert rows_of(make_objective(), "straight_through", schedules=linear)[10]["target_sparsity"] == pytest.approx(
+        0.375
+    )
 
 
 @pytest.mark.parametrize("change", [{"hard_masks": False}, {"learning_rate": 0.5}, {"l1_lambda": 10.0}])
 def test_every_option_changes_what_is_learned(make_objective, change):
-    plain, changed = rows_of(make_objective(), "straight_through"), rows_of(make_objective(), "straight_through", **change)
+    plain, changed = (
+        rows_of(make_objective(), "straight_through"),
+        rows_of(make_objective(), "straight_through", **change),
+    )
     assert [row["loss"] for row in plain] != [row["loss"] for row in changed]
 
 

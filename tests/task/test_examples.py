@@ -1,6 +1,6 @@
 import torch
 
-from mechint.task.task import Examples
+from mechint.task.examples import Examples
 
 EXAMPLES = Examples(tokens=torch.arange(10).view(5, 2), targets=torch.arange(10).view(5, 2) + 1)
 
