@@ -6,17 +6,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 SPEC ?= specs/kv_ablation.yaml
 MODELS ?=
+REFERENCE := output/final_model_stepV0.pt output/final_model_stepV1.pt
 
 .PHONY: mechint test format clean
+.DELETE_ON_ERROR:
 
-mechint: $(VENV)/installed $(if $(MODELS),,output/final_model_stepV0.pt output/final_model_stepV1.pt)
+mechint: $(VENV)/installed data/stdlib/val.bin $(if $(MODELS),,$(REFERENCE))
 	$(BIN)/mechint-run $(SPEC) $(if $(MODELS),--models "$(MODELS)")
 
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
@@ -29,14 +31,22 @@ clean:
 output/final_model_step%.pt: | $(VENV)/installed
 	$(BIN)/mechint train --variants $*
 
+data/stdlib/val.bin: | $(VENV)/installed
+	$(BIN)/mechint train --data-only
+
 # constraints.txt pins every version, torch's among them.
-$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/created
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-$(VENV)/installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(VENV)/created
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@ $(VENV)/installed
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+# Some systems' venv comes without pip; the system's own pip can install it.
+$(VENV)/created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "mechint needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv --without-pip $(VENV)
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet pip
+	touch $@

@@ -13,30 +13,41 @@ from typing import Any, NoReturn
 import click
 
 from mechint import __version__
-from mechint.engine.collect import catalog_of, collect_plan, load_all
+from mechint.engine.collect import catalog_of, collect_plan, load_all, read_spec
 from mechint.engine.describe import describe_plugin, list_methods
 from mechint.engine.exit import ExitCode, code_of_error, worst
 from mechint.engine.plugins import Plugins, list_plugins
 from mechint.engine.run import Finished, run_plan
 from mechint.errors import MechintError, UsageError
 from mechint.spec.schema import compose_schema
+from mechint.spec.suggest import did_you_mean
 from mechint.spec.values import Plan
 
 __all__ = ["main", "main_run"]
 
 REPORTERS = ("terminal", "markdown")
 """Loaded for every run."""
+HELP = {"help_option_names": ["-h", "--help"]}
 
 
-@click.command("run")
+@click.command("run", context_settings=HELP)
 @click.argument("specs", nargs=-1, metavar="SPEC...")
 @click.option("--models", metavar="PATH", help="Analyse this file, glob or folder instead of the spec's checkpoints.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: method.steps=50.")
+@click.option(
+    "-p", "--plugin", "named", multiple=True, metavar="NAME", help="Load an installed plugin: a reporter, metrics."
+)
 @click.option("--validate", is_flag=True, help="Check the specs and stop.")
 @click.option("--collect-only", is_flag=True, help="List the items that would run and stop.")
 @click.version_option(__version__, prog_name="mechint")
 def run_command(
-    specs: tuple[str, ...], models: str | None, overrides: tuple[str, ...], *, validate: bool, collect_only: bool
+    specs: tuple[str, ...],
+    models: str | None,
+    overrides: tuple[str, ...],
+    named: tuple[str, ...],
+    *,
+    validate: bool,
+    collect_only: bool,
 ) -> None:
     """Run the analyses of one or more SPECs and check their faithfulness assertions.
 
@@ -46,19 +57,24 @@ def run_command(
     if not specs:
         raise UsageError("no spec given\n  hint: mechint-run specs/kv_ablation.yaml")
     if validate:
-        sys.exit(_for_each(specs, lambda path: _validate(path, overrides)))
+        sys.exit(_for_each(specs, lambda path: _validate(path, overrides, named)))
     plans: list[tuple[Plan, Plugins]] = []
-    code = _for_each(specs, lambda path: plans.append(_collect(path, models, overrides)))
+    code = _for_each(specs, lambda path: plans.append(_collect(path, models, overrides, named)))
     if code is not ExitCode.PASSED:
         sys.exit(code)
     _refuse_shared_folders([plan for plan, _ in plans])
     if collect_only:
         _print_items([plan for plan, _ in plans])
         sys.exit(ExitCode.PASSED)
-    sys.exit(worst([_run(plan, plugins) for plan, plugins in plans]))
+    codes: list[ExitCode] = []
+    for plan, loaded in plans:
+        codes.append(_run(plan, loaded))
+        if codes[-1] is ExitCode.INTERRUPTED:
+            break
+    sys.exit(worst(codes))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings=HELP)
 @click.version_option(__version__, prog_name="mechint")
 def cli() -> None:
     """Pytest for circuits: find circuits in trained models and gate on their faithfulness."""
@@ -71,7 +87,7 @@ cli.add_command(run_command)
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 def validate(specs: tuple[str, ...]) -> None:
     """Check specs and show every fault with its line and column."""
-    sys.exit(_for_each(specs, lambda path: _validate(path, ())))
+    sys.exit(_for_each(specs, lambda path: _validate(path)))
 
 
 @cli.command()
@@ -97,10 +113,24 @@ def methods(name: str | None) -> None:
 @click.option("--steps", type=click.IntRange(min=1), default=None, help="Optimiser steps of each variant.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--force", is_flag=True, help="Train again where a final checkpoint exists.")
-def train(variants: str, output_dir: Path, data_dir: Path, steps: int | None, seed: int, *, force: bool) -> None:
+@click.option("--data-only", is_flag=True, help="Prepare the data and stop.")
+def train(
+    variants: str,
+    output_dir: Path,
+    data_dir: Path,
+    steps: int | None,
+    seed: int,
+    *,
+    force: bool,
+    data_only: bool,
+) -> None:
     """Train the reference checkpoints on the Python standard library's source."""
+    from mechint.training.stdlib_data import prepare_stdlib
     from mechint.training.trainer import train as train_variants
 
+    prepare_stdlib(data_dir)
+    if data_only:
+        return
     train_variants(variants.split(","), output_dir, data_dir, seed=seed, steps=steps, force=force)
 
 
@@ -151,21 +181,21 @@ def _for_each(specs: Sequence[str], act: Callable[[str], Any]) -> ExitCode:
     return worst(codes)
 
 
-def _validate(path: str, overrides: Sequence[str]) -> None:
-    from mechint.engine.collect import read_spec
-
-    spec = read_spec(path, _plugins(()), overrides)
-    click.echo(f"{path}: valid, {len(spec.cells)} {'cell' if len(spec.cells) == 1 else 'cells'}")
+def _validate(path: str, overrides: Sequence[str] = (), named: Sequence[str] = ()) -> None:
+    spec = read_spec(path, _plugins(named), overrides)
+    click.echo(f"{path}: valid, {_count(len(spec.cells), 'item')} for each checkpoint")
 
 
-def _collect(path: str, models: str | None, overrides: Sequence[str]) -> tuple[Plan, Plugins]:
-    plugins = _plugins(REPORTERS)
+def _collect(path: str, models: str | None, overrides: Sequence[str], named: Sequence[str]) -> tuple[Plan, Plugins]:
+    plugins = _plugins((*REPORTERS, *named))
     return collect_plan(path, plugins, models=models, overrides=overrides), plugins
 
 
 def _plugins(names: Sequence[str]) -> Plugins:
     plugins = Plugins(list_plugins())
     for name in ("metrics", *names):
+        if name not in plugins.listed:
+            raise UsageError(f"no plugin is named {name!r}{did_you_mean(name, plugins.listed)}")
         plugins.load(name)
     return plugins
 
@@ -173,7 +203,8 @@ def _plugins(names: Sequence[str]) -> Plugins:
 def _run(plan: Plan, plugins: Plugins) -> ExitCode:
     finished: Finished = run_plan(plan, plugins)
     for name, error in finished.broken:
-        click.echo(f"plugin {name!r} raised: {error!r}; the other reports are complete", err=True)
+        click.echo("".join(traceback.format_exception(error)), err=True)
+        click.echo(f"observer {name} broke; the other reports are complete", err=True)
     return finished.code
 
 
@@ -181,18 +212,21 @@ def _print_items(plans: Sequence[Plan]) -> None:
     for plan in plans:
         for item in plan.items:
             click.echo(item.nodeid)
-    count = sum(len(plan.items) for plan in plans)
-    click.echo(f"\n{count} {'item' if count == 1 else 'items'} collected")
+    click.echo(f"\n{_count(sum(len(plan.items) for plan in plans), 'item')} collected")
 
 
 def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
     """Two specs that write to one folder would overwrite each other's results."""
     owners: dict[Path, str] = {}
     for plan in plans:
-        folder = Path(plan.output_dir).resolve()
+        folder = Path(plan.spec.output_dir).resolve()
         if folder in owners:
             raise UsageError(
-                f"{owners[folder]} and {plan.spec.path} both write to {plan.output_dir}\n"
+                f"{owners[folder]} and {plan.spec.path} both write to {plan.spec.output_dir}\n"
                 f"  hint: give each its own output_dir"
             )
         owners[folder] = plan.spec.path
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

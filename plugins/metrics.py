@@ -27,6 +27,7 @@ def mechint_metrics() -> list[Metric]:
             higher_is_better=False,
             score=_loss,
             loss=_loss,
+            loss_name="loss",
         ),
         Metric(
             name="perplexity",
@@ -35,6 +36,7 @@ def mechint_metrics() -> list[Metric]:
             higher_is_better=False,
             score=_perplexity,
             loss=_perplexity,
+            loss_name="perplexity",
         ),
         Metric(
             name="accuracy",
@@ -43,6 +45,7 @@ def mechint_metrics() -> list[Metric]:
             higher_is_better=True,
             score=_accuracy,
             loss=_missing_probability,
+            loss_name="missing probability",
         ),
         Metric(
             name="kl_div",
@@ -51,6 +54,7 @@ def mechint_metrics() -> list[Metric]:
             higher_is_better=False,
             score=_kl_div,
             loss=_kl_div,
+            loss_name="kl_div",
             needs_full_logits=True,
         ),
         Metric(
@@ -60,6 +64,7 @@ def mechint_metrics() -> list[Metric]:
             higher_is_better=True,
             score=_agreement,
             loss=_kl_div,
+            loss_name="kl_div",
             needs_full_logits=True,
         ),
     ]

@@ -75,7 +75,7 @@ class TerminalReporter:
         self._name_width = max((len(self._name(item)) for item in plan.items), default=0)
         self._rule("mechint run starts", "=", "bold")
         self._say((f"spec: {_plain(plan.spec.path)} ({_plain(plan.spec.name)})", ""))
-        self._say((f"output: {_plain(plan.output_dir or plan.spec.output_dir)}", ""))
+        self._say((f"output: {_plain(plan.spec.output_dir)}", ""))
         self._say((f"collected {self._total} item{'' if self._total == 1 else 's'}", "bold"))
         self._say()
 

@@ -1,7 +1,7 @@
 """Windows of real text, as token ids in nanoGPT's ``.bin`` files.
 
 A file is flat uint16 ids without a header. The model sees ``d[i : i + T]`` and is scored on ``d[i + 1 : i + 1 + T]`` at
-every position. Windows start at multiples of T, so no two share a token; which ones are taken is drawn by the seed.
+every position. Windows start at multiples of T, so no two share a token; the task's seed draws which ones are taken.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Options(OptionsModel):
     examples: Counts = Counts()
     window: Annotated[int, Field(ge=2)] | None = None
     """Tokens in a window; by default as many as the model can see."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Which windows are taken. Not the seed of the search: runs that differ in that are judged on the same examples."""
 
 
 @hookimpl
@@ -50,13 +52,13 @@ def mechint_options() -> type[OptionsModel]:
 
 
 @hookimpl
-def mechint_task(subject: Subject, options: Options, metric: Metric, seed: int) -> Task:
+def mechint_task(subject: Subject, options: Options, metric: Metric) -> Task:
     from mechint.task.task import Task
 
     window = _window(options, subject)
     search_ids, heldout_ids = _read(Path(options.path), window)
-    search = _draw(search_ids, options.examples.train, window, seed, subject, "train")
-    heldout = _draw(heldout_ids, options.examples.validation, window, seed + 1, subject, "validation")
+    search = _draw(search_ids, options.examples.train, window, options.seed, subject, "train")
+    heldout = _draw(heldout_ids, options.examples.validation, window, options.seed + 1, subject, "validation")
     description = f"next token in {window}-token windows of {options.path}"
     return Task(search=search, heldout=heldout, metric=metric, description=description)
 
@@ -84,7 +86,9 @@ def _read_bin(path: Path) -> npt.NDArray[np.uint16]:
         raise DataError(f"{path}: no such file\n  hint: `mechint train` prepares data/stdlib; task.path names the data")
     if path.stat().st_size % 2:
         raise DataError(f"{path}: {path.stat().st_size} bytes is not a whole number of 16-bit token ids")
-    return np.fromfile(path, dtype="<u2")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: is empty")
+    return np.memmap(path, dtype="<u2", mode="r")  # real data sets are larger than memory
 
 
 def _draw(ids: npt.NDArray[np.uint16], count: int, window: int, seed: int, subject: Subject, part: str) -> Examples:

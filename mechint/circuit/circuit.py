@@ -19,8 +19,8 @@ __all__ = ["Analysis", "Circuit", "keep_top", "random_like", "save_masks"]
 class Circuit:
     """The units kept out of a space.
 
-    ``kept`` is a boolean vector ``[n]``; ``scores`` ``[n]`` is a causal estimate of each unit's effect, in the
-    metric's unit per unit of mask, positive where the unit helps.
+    ``kept`` is a boolean vector ``[n]``; ``scores`` ``[n]`` says how much each unit matters, positive where it helps;
+    ``Analysis.scores_are`` says what exactly it estimates.
     """
 
     space: Space

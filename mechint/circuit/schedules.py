@@ -15,7 +15,7 @@ __all__ = ["sparsity_at", "temperature_at"]
 def sparsity_at(schedule: SparsitySchedule, target: float, step: int, steps: int) -> float:
     """Share of the units that is dropped at ``step`` (from 0) of ``steps``, rising from 0 to ``target``."""
     t = (_progress(step, steps) - schedule.warmup) / (schedule.reach - schedule.warmup)
-    return target * _rise(schedule.shape, min(max(t, 0.0), 1.0))
+    return target if t >= 1 else target * _rise(schedule.shape, max(t, 0.0))
 
 
 def temperature_at(schedule: TemperatureSchedule, step: int, steps: int) -> float:

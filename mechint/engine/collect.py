@@ -53,10 +53,14 @@ def catalog_of(plugins: Plugins) -> Catalog:
     loaded = [name for name in plugins.listed if plugins.loaded(name)]
     methods = [name for name in loaded if plugins.implements(name, "mechint_analyze")]
     tasks = [name for name in loaded if plugins.implements(name, "mechint_task")]
+    # An installed plugin that nobody named may be either; a word close to its name is a likely slip.
+    unknown: dict[str, type[OptionsModel] | None] = {
+        name: None for name, listed in plugins.listed.items() if not listed.builtin and not plugins.loaded(name)
+    }
     metrics = tuple(metric.name for metrics in plugins.collect("mechint_metrics") for metric in metrics)
     return Catalog(
-        methods={name: _options(plugins, name) for name in methods},
-        tasks={name: _options(plugins, name) for name in tasks},
+        methods=unknown | {name: _options(plugins, name) for name in methods},
+        tasks=unknown | {name: _options(plugins, name) for name in tasks},
         metrics=metrics,
         measures=(*MEASURES, *metrics),
         learns_masks=frozenset(name for name in methods if plugins.accepts(name, "mechint_analyze", "schedules")),

@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     """An assertion does not hold."""
     INTERRUPTED = 2
     INTERNAL = 3
-    """A plugin broke, or mechint did."""
+    """A plugin cannot be loaded, an observer broke, or mechint did. A method that raises costs its own item only."""
     USAGE = 4
     """The command line or a spec is wrong."""
     NOTHING_COLLECTED = 5
@@ -59,11 +59,13 @@ def judge_item(verdicts: Sequence[Verdict]) -> Outcome:
 
 def conclude(outcomes: Sequence[Outcome], *, interrupted: bool) -> tuple[Outcome, ExitCode]:
     """The outcome and the exit code of a run, from those of its items."""
+    if interrupted:
+        return Outcome.INTERRUPTED, ExitCode.INTERRUPTED
     code = worst([_BY_OUTCOME[outcome] for outcome in outcomes])
     outcome = next((outcome for outcome, meaning in _BY_OUTCOME.items() if meaning is code), Outcome.PASSED)
     if code is ExitCode.PASSED:
         outcome = Outcome.WARNED if Outcome.WARNED in outcomes else Outcome.PASSED
-    return outcome, ExitCode.INTERRUPTED if interrupted else code
+    return outcome, code
 
 
 def worst(codes: Sequence[ExitCode]) -> ExitCode:

@@ -42,30 +42,31 @@ def mechint_analyze(
     task: Task,
     ablation: Ablation,
     options: OptionsModel,
-    schedules: Schedules,
+    schedules: Schedules | None,
     seed: int,
     journal: Journal,
 ) -> Analysis:
     """Find a circuit in a frozen model, on the task's search examples only.
 
     Called once an item, on the one method plugin that the spec names. Weights must not change.
-    A method that takes no ``schedules`` is refused a spec that sets them.
+    ``schedules`` is None where the spec has none; a method that does not take them is refused a spec that has.
     """
     raise NotImplementedError
 
 
 @_spec(firstresult=True)
-def mechint_task(subject: Subject, options: OptionsModel, metric: Metric, seed: int) -> Task:
+def mechint_task(subject: Subject, options: OptionsModel, metric: Metric) -> Task:
     """Return the examples that the circuit is searched and judged on.
 
-    Called once an item, after the checkpoint is loaded, on the one task plugin that the spec names.
+    Called once an item, after the checkpoint is loaded, on the one task plugin that the spec names. A task that draws
+    its examples has a seed among its options, so that the seed of a search does not move what it is judged on.
     """
     raise NotImplementedError
 
 
 @_spec
 def mechint_metrics() -> Sequence[Metric]:
-    """Return metrics that a spec may name. Called once a run, before specs are validated; must not import torch."""
+    """Return metrics that a spec may name. Called whenever they are looked up; must not import torch."""
     raise NotImplementedError
 
 
@@ -73,7 +74,7 @@ def mechint_metrics() -> Sequence[Metric]:
 def mechint_figures(report: ItemReport, folder: Path) -> Sequence[str]:
     """Draw the item's figures from what is saved in its folder and return their file names.
 
-    Called after an item was measured, and when an old run is drawn again, on the method plugin of the item.
+    Called after an item was measured, on its method plugin. Needs no model, so an old run can be drawn again.
     """
     raise NotImplementedError
 

@@ -16,7 +16,6 @@ from mechint.errors import MechintError
 from mechint.journal import Journal, Progress
 from mechint.results.store import write_item, write_metrics
 from mechint.results.values import CheckpointFacts, ErrorFacts, ItemReport, Methodology, Outcome, SiteSummary
-from mechint.spec.schedules import Schedules
 from mechint.spec.values import Choice, Item
 
 if TYPE_CHECKING:
@@ -46,21 +45,29 @@ def run_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progre
     KeyboardInterrupt and its like pass through.
     """
     started = time.monotonic()
-    report = _blank(item)
+    blank = _blank(item)
     try:
         _clear(folder)
-        report = _measured(item, plugins, folder, watch, report)
+        report = _measured(item, plugins, folder, watch, blank)
     except Exception as error:  # whatever a method raises costs its own item only
-        known = isinstance(error, MechintError)
-        facts = ErrorFacts(
-            kind=type(error).__name__,
-            message=str(error) if known else f"{type(error).__name__}: {error}",
-            traceback=None if known else traceback.format_exc(),
-        )
-        report = report.model_copy(update={"outcome": Outcome.ERROR, "error": facts})
+        report = _broken(blank, error)
     report = report.model_copy(update={"seconds": time.monotonic() - started})
-    write_item(report, folder)
+    try:
+        write_item(report, folder)
+    except OSError as error:
+        report = _broken(report, error)
     return report
+
+
+def _broken(report: ItemReport, error: Exception) -> ItemReport:
+    """The report with an error in the place of an outcome; only bugs keep their traceback."""
+    known = isinstance(error, MechintError)
+    facts = ErrorFacts(
+        kind=type(error).__name__,
+        message=str(error) if known else f"{type(error).__name__}: {error}",
+        traceback=None if known else "".join(traceback.format_exception(error)),
+    )
+    return report.model_copy(update={"outcome": Outcome.ERROR, "error": facts})
 
 
 def _clear(folder: Path) -> None:
@@ -80,8 +87,10 @@ def _measured(
 
     cell, journal = item.cell, Journal(watch=watch)
     ready = _prepare(item, plugins)
-    analysis = _analyze(item, plugins, ready, journal)
-    write_metrics(journal.rows, folder / "metrics.jsonl")
+    try:
+        analysis = _analyze(item, plugins, ready, journal)
+    finally:
+        write_metrics(journal.rows, folder / "metrics.jsonl")  # most wanted where the search diverged
     save_masks(analysis.circuit, folder / "final_masks.pt")
     measurement = measure(
         ready.subject,
@@ -111,9 +120,7 @@ def _prepare(item: Item, plugins: Plugins) -> _Prepared:
     subject = load_subject(item.checkpoint)
     metrics = tuple(metric for given in plugins.collect("mechint_metrics") for metric in given)
     metric = next(metric for metric in metrics if metric.name == cell.metric)
-    task = plugins.ask(
-        cell.task.name, "mechint_task", subject=subject, options=cell.task.options, metric=metric, seed=cell.seed
-    )
+    task = plugins.ask(cell.task.name, "mechint_task", subject=subject, options=cell.task.options, metric=metric)
     ablation = Ablation(name=cell.faithfulness.ablation, subject=subject, reference=task.search, seed=cell.seed)
     return _Prepared(subject=subject, task=task, ablation=ablation, metrics=metrics)
 
@@ -126,7 +133,7 @@ def _analyze(item: Item, plugins: Plugins, ready: _Prepared, journal: Journal) -
         task=ready.task,
         ablation=ready.ablation,
         options=item.cell.method.options,
-        schedules=item.cell.schedules or Schedules(),
+        schedules=item.cell.schedules,
         seed=item.cell.seed,
         journal=journal,
     )

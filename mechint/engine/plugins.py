@@ -88,8 +88,9 @@ class Plugins:
         return module
 
     def add(self, observer: object) -> None:
-        """Register an object whose hooks watch the run."""
-        self._manager.register(observer)
+        """Register an object whose hooks watch the run, under its class's name."""
+        name = f"{type(observer).__module__}.{type(observer).__qualname__}"
+        self._manager.register(observer, name=None if self._manager.has_plugin(name) else name)
 
     def loaded(self, name: str) -> bool:
         """Whether the plugin of this name has been loaded."""

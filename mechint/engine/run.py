@@ -36,14 +36,14 @@ class Finished:
 def run_plan(plan: Plan, plugins: Plugins) -> Finished:
     """Run every item of a plan in turn; an interrupt ends the run after what is finished has been written."""
     started, clock = datetime.now(UTC), time.monotonic()
-    output_dir = _open_folder(plan.output_dir)
+    output_dir = _open_folder(plan.spec.output_dir)
     watchers = _Watchers(plugins)
     watchers.notify("mechint_run_started", plan=plan)
     reports: list[ItemReport] = []
     interrupted = False
     try:
-        # Extended one by one: what was finished before an interrupt is kept.
-        reports.extend(_run_one(item, plugins, output_dir / item.id, watchers) for item in plan.items)
+        for item in plan.items:
+            reports.append(_run_one(item, plugins, output_dir / item.id, watchers))  # noqa: PERF401 - interruptible
     except KeyboardInterrupt:
         interrupted = True
     outcome, code = conclude([report.outcome for report in reports], interrupted=interrupted)

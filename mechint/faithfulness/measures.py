@@ -61,13 +61,15 @@ def derive(evidence: Evidence) -> dict[str, float | None]:
 
 
 def _separable(full: Sequence[float], empty: Sequence[float]) -> bool:
-    """Whether full and empty model differ by more than the 95 % interval of their paired difference."""
+    """Whether full and empty model differ by more than the 95 % interval (Student's) of their paired difference."""
     differences = [a - b for a, b in zip(full, empty, strict=True)]
     if len(differences) < 2 or not all(map(math.isfinite, differences)):
         return False
-    mean = _mean(differences)
-    variance = sum((value - mean) ** 2 for value in differences) / (len(differences) - 1)
-    return abs(mean) > 1.96 * math.sqrt(variance / len(differences))
+    from scipy.stats import t
+
+    mean, count = _mean(differences), len(differences)
+    variance = math.fsum((value - mean) ** 2 for value in differences) / (count - 1)
+    return abs(mean) > float(t.ppf(0.975, count - 1)) * math.sqrt(variance / count)
 
 
 def _mean(values: Sequence[float]) -> float:

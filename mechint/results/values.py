@@ -49,6 +49,8 @@ class Outcome(StrEnum):
     """The measure has no meaning here, for instance because full and empty model do equally well."""
     ERROR = "error"
     """The item could not be measured."""
+    INTERRUPTED = "interrupted"
+    """The run was stopped before all its items were measured; only a run has this outcome."""
 
 
 class Verdict(ResultModel):
@@ -63,7 +65,7 @@ class Verdict(ResultModel):
     """The measure as compared; null where it is undefined."""
     outcome: Outcome
     reason: str
-    """Empty for passed; else why, in words: ``0.712 is 0.088 short of 0.8``."""
+    """Empty for passed; else why, in words: ``0.712 is not >= 0.8``."""
 
 
 class SiteSummary(ResultModel):

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from mechint.errors import DivergedError
 from mechint.journal import Journal
 from mechint.search.learned import learn_hard_concrete, learn_straight_through
 from mechint.search.objective import Objective
 from mechint.search.ranked import integrated_gradients, iterated_ig
-from mechint.search.settings import Guard, SearchSettings
+from mechint.search.settings import Estimator, Guard, SearchSettings
 from mechint.search.swap import swap
 
-__all__ = ["Candidate", "Estimator", "find_mask", "score_at"]
-
-Estimator = Literal["best", "straight_through", "hard_concrete", "iterated_ig", "swap", "integrated_gradients"]
+__all__ = ["Candidate", "find_mask", "score_at"]
 
 RANKING_SHARE = 0.25
 """Share of the steps that ``swap`` spends on the ranking it starts from."""
-RISE = 1.5
-"""Times the fully ablated model's loss at which a search counts as diverging."""
+RISE = 1.0
+"""How far above the worse of full and fully ablated model a loss must stay to count as diverging, in differences
+between the two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,9 +41,10 @@ def find_mask(
 ) -> Sequence[Candidate]:
     """Search for the mask of least loss at the target sparsity; candidates, best on the search examples first.
 
-    ``best`` shares the steps out: the ranking, the trades that start from it, and both learned masks get a part each.
+    ``best`` shares the steps out: the ranking, the trades that start from it, and both learned masks get a part each;
+    a learned mask that diverges is left out. Raises DivergedError where any other search diverges.
     """
-    ceiling = RISE * objective.loss(torch.zeros(objective.size, dtype=torch.bool))
+    ceiling = _ceiling(objective)
 
     def run(name: str, steps: int, estimate: _Estimate) -> Candidate:
         guard = Guard(stage=name, ceiling=ceiling, patience=settings.patience)
@@ -54,15 +54,24 @@ def find_mask(
     candidates: list[Candidate] = []
     if estimator in ("swap", "best"):
         part = settings.steps if estimator == "swap" else settings.steps // 2
-        ranked = run("iterated_ig", round(RANKING_SHARE * part), iterated_ig)
-        rest = part - round(RANKING_SHARE * part)
-        candidates = [ranked, run("swap", rest, lambda o, s, j, g: swap(o, s, j, g, start=ranked.kept))]
+        ranking = round(RANKING_SHARE * part)
+        ranked = run("iterated_ig", ranking, iterated_ig)
+        candidates = [ranked, run("swap", part - ranking, lambda o, s, j, g: swap(o, s, j, g, start=ranked.kept))]
     if estimator == "best":
         for name in ("straight_through", "hard_concrete"):
-            candidates.append(run(name, settings.steps // 4, _SINGLE[name]))
+            try:
+                candidates.append(run(name, settings.steps // 4, _SINGLE[name]))
+            except DivergedError as error:
+                journal.note(f"left out: {error}")
     if estimator in _SINGLE:
         candidates = [run(estimator, settings.steps, _SINGLE[estimator])]
     return sorted(candidates, key=lambda candidate: candidate.search_loss)
+
+
+def _ceiling(objective: Objective) -> float:
+    """A loss that no sensible mask has, whatever the metric's sign and size."""
+    full, empty = (objective.loss(torch.full((objective.size,), kept)) for kept in (True, False))
+    return max(full, empty) + RISE * abs(full - empty) + 0.1 * max(abs(full), abs(empty))
 
 
 def score_at(objective: Objective, kept: Tensor, *, batches: int, first_step: int) -> Tensor:

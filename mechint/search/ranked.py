@@ -6,6 +6,8 @@ The gain of a unit is the integral of ``-dloss/dmask`` while a mask rises from n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -39,26 +41,29 @@ def iterated_ig(objective: Objective, settings: SearchSettings, journal: Journal
     Each round takes three gradients along the path to the units kept so far and keeps the top share of them; the shares
     shrink geometrically, so that the last of ``steps // 3`` rounds reaches the target.
     """
-    rounds = max(settings.steps // len(POINTS), 1)
+    points = POINTS[-settings.steps :]  # all of them, but where there are fewer steps
+    rounds = max(settings.steps // len(points), 1)
     keep = settings.keep(objective.size)
     kept = torch.ones(objective.size, dtype=torch.bool)
     for number in range(rounds):
         share = (keep / objective.size) ** ((number + 1) / rounds)
         left = keep if number == rounds - 1 else max(round(share * objective.size), keep)
-        gain, loss = _gain_along_path(objective, kept, number * len(POINTS), guard)
+        gain, loss = _gain_along_path(objective, kept, points, number * len(points), guard)
         gain[~kept] = -torch.inf
         kept = keep_top(gain, left)
         sparsity, target = 1 - left / objective.size, settings.target_sparsity
-        done = (number + 1) * len(POINTS)
-        journal.log(guard.stage, done, rounds * len(POINTS), loss=loss, sparsity=sparsity, target_sparsity=target)
+        done = (number + 1) * len(points)
+        journal.log(guard.stage, done, rounds * len(points), loss=loss, sparsity=sparsity, target_sparsity=target)
     return kept
 
 
-def _gain_along_path(objective: Objective, kept: Tensor, first_step: int, guard: Guard) -> tuple[Tensor, float]:
+def _gain_along_path(
+    objective: Objective, kept: Tensor, points: Sequence[float], first_step: int, guard: Guard
+) -> tuple[Tensor, float]:
     """Summed ``-dloss/dmask`` ``[m]`` at the points of the path to ``kept``, and the loss at the last of them."""
     gain = torch.zeros(objective.size)
     loss = 0.0
-    for offset, point in enumerate(POINTS):
+    for offset, point in enumerate(points):
         loss, gradient = objective.gradient(point * kept.float(), first_step + offset)
         guard.check(loss, first_step + offset)
         gain -= gradient

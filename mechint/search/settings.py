@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mechint.errors import DivergedError
 from mechint.spec.schedules import Schedules
 
-__all__ = ["Guard", "SearchSettings"]
+__all__ = ["Estimator", "Guard", "SearchSettings"]
+
+Estimator = Literal["best", "straight_through", "hard_concrete", "iterated_ig", "swap", "integrated_gradients"]
+"""The ways to search for a mask, see ``find.find_mask``."""
+
 
 ADVICE = (
     "lower method.learning_rate (0.01 is cautious), use a gentler schedule (sparsity: cubic), "
@@ -42,7 +47,7 @@ class Guard:
 
     stage: str
     ceiling: float
-    """A loss above this means that the mask does worse than dropping everything."""
+    """A loss above this means that the mask does worse than keeping nothing, and by far."""
     patience: int | None = None
     smoothed: float = math.nan
     best: float = math.inf
@@ -54,7 +59,11 @@ class Guard:
         self.above = self.above + 1 if loss > self.ceiling else 0
         if math.isfinite(loss) and self.above < 10:
             return
-        found = f"rose to {loss:.4g}, above the fully ablated model's" if math.isfinite(loss) else f"became {loss}"
+        found = (
+            f"rose to {loss:.4g}, far above the full and the fully ablated model's"
+            if math.isfinite(loss)
+            else f"became {loss}"
+        )
         raise DivergedError(f"the loss of {self.stage} {found}, at step {step}\n  hint: {ADVICE}")
 
     def exhausted(self, loss: float) -> bool:

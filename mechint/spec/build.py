@@ -72,7 +72,11 @@ def build_assertions(
             continue
         assertion, wrong = _build(Assertion, values, path)
         if assertion is not None:
-            wrong = [*_check_measure(assertion, grammar, path), *_check_where(assertion, document, axes, path)]
+            wrong = [
+                *_check_measure(assertion, grammar, path),
+                *_check_control(assertion, document, path),
+                *_check_where(assertion, document, axes, path),
+            ]
             stated.append(Stated(assertion=assertion, line=document.place(path).line))
         findings += wrong
     return tuple(stated), findings
@@ -171,6 +175,14 @@ def _check_measure(assertion: Assertion, grammar: Grammar, path: KeyPath) -> Ite
     if assertion.metric not in measures:
         message = f"unknown measure {quote(assertion.metric)}{did_you_mean(assertion.metric, measures)}"
         yield Finding(path=path, message=message, hint=known_list("measures", measures))
+
+
+def _check_control(assertion: Assertion, document: Document, path: KeyPath) -> Iterator[Finding]:
+    section = document.value.get("faithfulness")
+    controls = section.get("controls") if isinstance(section, dict) else None
+    if assertion.metric == "completeness" and isinstance(controls, dict) and controls.get("complement") is False:
+        message = "completeness needs the complement, which faithfulness.controls switches off"
+        yield Finding(path=path, message=message)
 
 
 def _check_where(assertion: Assertion, document: Document, axes: Sequence[Axis], path: KeyPath) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ def plan(spec: Spec, checkpoints: Sequence[str]) -> Plan:
         for cell, suffix in zip(spec.cells, suffixes, strict=True)
     )
     _refuse_twins(spec, items)
-    return Plan(spec=spec, items=items, output_dir=spec.output_dir)
+    return Plan(spec=spec, items=items)
 
 
 def _label_checkpoints(spec: Spec, checkpoints: Sequence[str]) -> list[str]:

@@ -1,26 +1,23 @@
 """From a spec file to a Spec.
 
-1. ``read_document`` reads the YAML.
-2. ``apply_overrides`` carries out ``--set``.
-3. ``named_plugins`` says which plugins it needs; their options make the catalog, and ``compile_grammar`` the grammar.
-4. ``build_spec`` validates it and fills in the defaults, or raises SpecError with every fault at once.
+1. ``document.read_document`` reads the YAML, and ``override.apply_overrides`` carries out ``--set``.
+2. ``named_plugins`` says which plugins it needs; their options make the catalog, and ``compile_grammar`` the grammar.
+3. ``build_spec`` validates it and fills in the defaults, or raises SpecError with every fault at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mechint.errors import Fault, SpecError
+from mechint.errors import SpecError
 from mechint.spec.build import build_assertions, build_cells, build_header
-from mechint.spec.document import Document, Finding, KeyPath, read_document
+from mechint.spec.document import Document, Finding, KeyPath
 from mechint.spec.grammar import Grammar
 from mechint.spec.matrix import Axis, read_axes
-from mechint.spec.override import apply_overrides
 from mechint.spec.validate import find_schema_faults, locate, newer_version
 from mechint.spec.values import Cell, Spec
 
-__all__ = ["Named", "build_spec", "named_plugins", "read_spec", "validate"]
+__all__ = ["Named", "build_spec", "named_plugins"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,24 +28,9 @@ class Named:
     task: str | None
 
 
-def read_spec(path: str, grammar_for: Callable[[Named], Grammar], overrides: Sequence[str] = ()) -> Spec:
-    """Read, override, validate and build one spec file."""
-    document = apply_overrides(read_document(path), overrides)
-    return build_spec(document, grammar_for(named_plugins(document)))
-
-
 def named_plugins(document: Document) -> Named:
     """Which plugins must be loaded before the document can be validated."""
     return Named(method=_name_in(document, "method"), task=_name_in(document, "task"))
-
-
-def validate(document: Document, grammar: Grammar) -> list[Fault]:
-    """Everything that is wrong with a document, in the order of the file."""
-    try:
-        build_spec(document, grammar)
-    except SpecError as error:
-        return list(error.faults)
-    return []
 
 
 def build_spec(document: Document, grammar: Grammar) -> Spec:

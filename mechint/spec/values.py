@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -128,4 +128,3 @@ class Plan:
 
     spec: Spec
     items: tuple[Item, ...]
-    output_dir: str = field(default="")

@@ -137,14 +137,14 @@ def _infer_heads(checkpoint: Checkpoint, n_layer: int, width: int, asked: int | 
         if asked is None and facts.get(fact) not in (None, found):
             raise CheckpointError(
                 f"{path}: its config says {fact} {facts[fact]!r:.40} and its weights have {found}, so its n_head is "
-                "not to be trusted either; state n_head yourself"
+                "not to be trusted either; save the right numbers in the checkpoint's config"
             )
     if asked is not None and stated not in (None, asked):
         raise CheckpointError(f"{path}: has {stated!r:.40} heads by its own config, and {asked} were asked for")
     heads = asked if asked is not None else stated
     if heads is None:
         raise CheckpointError(
-            f"{path}: does not say how many attention heads it has, which no weight shows; state n_head, or save it in "
+            f"{path}: does not say how many attention heads it has, which no weight shows; save it in "
             "the checkpoint as {'model': …, 'model_args': {'n_head': …}}"
         )
     if type(heads) is not int or not 1 <= heads <= width or width % heads:

@@ -29,5 +29,7 @@ class Metric:
     score: Score
     loss: Score
     """What a search minimises, per example; differentiable, and lower means better whatever the direction."""
+    loss_name: str
+    """Of that stand-in, for tables and figures; the metric's own name where it is its own loss."""
     needs_full_logits: bool = False
     """Whether the loss reads the full model's logits; a search computes them only then."""

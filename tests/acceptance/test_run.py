@@ -69,8 +69,8 @@ def test_a_threshold_can_be_tied_to_matrix_values(workspace):
 
 
 def test_set_overrides_a_key(workspace):
-    assert workspace.run("spec.yaml", "--set", "method.steps=3", "--set", "method.estimator=iterated_ig").code == 0
-    assert results(workspace)["items"][0]["method"]["steps"] == 3
+    assert workspace.run("spec.yaml", "--set", "method.steps=13", "--set", "method.estimator=iterated_ig").code == 0
+    assert results(workspace)["items"][0]["method"]["steps"] == 13
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_a_run_takes_outcome_and_code_from_its_items(outcomes, expected):
 
 
 def test_an_interrupt_shows_in_the_code():
-    assert conclude([P], interrupted=True) == (P, ExitCode.INTERRUPTED)
+    assert conclude([P], interrupted=True) == (Outcome.INTERRUPTED, ExitCode.INTERRUPTED)
 
 
 @pytest.mark.parametrize(

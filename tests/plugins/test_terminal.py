@@ -20,7 +20,7 @@ from tests.reports import SPEC, broken_item, failed_item, make_item, make_run
 def plan_of(run: RunReport) -> Any:
     items = [SimpleNamespace(id=item.id, nodeid=item.nodeid) for item in run.items]
     spec = SimpleNamespace(path=run.spec.path, name=run.spec.name, output_dir="out")
-    return SimpleNamespace(spec=spec, items=items, output_dir="")
+    return SimpleNamespace(spec=spec, items=items)
 
 
 def tell(run: RunReport, console: Console, output_dir: Path = Path("out"), pause: float = 0) -> None:

@@ -12,7 +12,7 @@ SUBJECT = subject_of(random_model())  # context 6, vocabulary 11
 
 def task_from(path: Path, **options):
     settings = tokens.Options(path=str(path), examples={"train": 4, "validation": 2}, **options)
-    return tokens.mechint_task(subject=SUBJECT, options=settings, metric=metric_named("loss"), seed=0)
+    return tokens.mechint_task(subject=SUBJECT, options=settings, metric=metric_named("loss"))
 
 
 @pytest.fixture
@@ -40,6 +40,10 @@ def test_windows_do_not_overlap(folder):
 
 def test_the_same_seed_draws_the_same_windows(folder):
     assert task_from(folder).search.sha256 == task_from(folder).search.sha256
+
+
+def test_another_seed_draws_other_windows(folder):
+    assert task_from(folder, seed=1).search.sha256 != task_from(folder).search.sha256
 
 
 def test_one_file_is_split_without_overlap(tmp_path):
@@ -72,6 +76,12 @@ def test_ids_beyond_the_vocabulary_are_refused(folder):
 def test_a_missing_file_says_how_to_make_one(tmp_path):
     with pytest.raises(DataError, match=r"train\.bin: no such file\n  hint: `mechint train`"):
         task_from(tmp_path)
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    (tmp_path / "empty.bin").touch()
+    with pytest.raises(DataError, match=r"empty\.bin: is empty"):
+        task_from(tmp_path / "empty.bin")
 
 
 def test_half_an_id_is_refused(tmp_path):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 import pytest
 from pydantic import Field, model_validator
 
-from mechint.errors import SpecError
+from mechint.errors import Fault, SpecError
 from mechint.spec.catalog import Catalog
 from mechint.spec.document import Document, parse_document
 from mechint.spec.grammar import Grammar, compile_grammar
@@ -94,7 +94,7 @@ CATALOG = Catalog(
     methods={"masks": Masks, "patching": Patching, "sleeping": None},
     tasks={"tokens": Tokens, "pairs": OptionsModel},
     metrics=("loss", "accuracy", "kl_div"),
-    measures=("faithfulness", "sparsity", "loss_increase"),
+    measures=("faithfulness", "completeness", "sparsity", "loss_increase"),
     learns_masks=frozenset({"masks"}),
 )
 
@@ -135,3 +135,11 @@ def faults(read: Read) -> Faults:
         return [str(fault) for fault in caught.value.faults]
 
     return faults
+
+
+def faults_of(document: Document, grammar: Grammar) -> list[Fault]:
+    try:
+        build_spec(document, grammar)
+    except SpecError as error:
+        return list(error.faults)
+    return []

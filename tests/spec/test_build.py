@@ -64,3 +64,8 @@ def test_a_faulty_axis_does_not_blame_the_assertions_on_it(faults: Faults) -> No
 def test_a_fault_of_every_cell_is_said_once(faults: Faults) -> None:
     found = faults(("steps: 200", "warm_steps: 300"), ("seed: 7", "matrix: {method.learning_rate: [1, 2, 3]}"))
     assert found == ["s.yaml:11:1: warm_steps (300) must be below steps (100)"]
+
+
+def test_completeness_needs_the_complement(faults: Faults) -> None:
+    (fault,) = faults(("complement: true", "complement: false"), ("- faithfulness >= 0.8", "- completeness <= 0.3"))
+    assert "completeness needs the complement, which faithfulness.controls switches off" in fault

@@ -107,4 +107,3 @@ def test_nothing_to_run_is_an_empty_plan(spec: Spec) -> None:
 def test_cells_may_hold_any_mapping(spec: Spec) -> None:
     cell = replace(spec.cells[0], values=MappingProxyType({"seed": 3}))
     assert ids(replace(spec, cells=(cell,)), "m.pt") == ["m-seed3"]
-    assert plan(spec, ["m.pt"]).output_dir == spec.output_dir

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mechint.errors import SpecError
 from mechint.spec.document import Document, parse_document
-from mechint.spec.grammar import Grammar, compile_grammar
-from mechint.spec.read import Named, build_spec, named_plugins, read_spec, validate
+from mechint.spec.grammar import Grammar
+from mechint.spec.read import Named, build_spec, named_plugins
 from mechint.spec.schedules import Schedules
 from mechint.spec.values import Assertion, Controls
-from tests.spec.conftest import CATALOG, SPEC, Masks, Read, Tokens
+from tests.spec.conftest import SPEC, Masks, Read, Tokens, faults_of
 
 SHORTEST = """\
 version: 1
@@ -62,25 +60,11 @@ def test_no_plugin_is_named_by_a_malformed_document(text: str) -> None:
 
 
 def test_validate_lists_and_build_raises(grammar: Grammar, document: Document) -> None:
-    assert validate(document, grammar) == []
+    assert faults_of(document, grammar) == []
     bad = parse_document("s.yaml", SPEC.replace("steps:", "stpes:").encode())
     with pytest.raises(SpecError) as caught:
         build_spec(bad, grammar)
-    assert list(caught.value.faults) == validate(bad, grammar)
-
-
-def test_a_file_is_read_with_the_grammar_of_its_plugins(tmp_path: Path) -> None:
-    path = tmp_path / "s.yaml"
-    path.write_text(SPEC)
-    asked: list[Named] = []
-
-    def grammar_for(named: Named) -> Grammar:
-        asked.append(named)
-        return compile_grammar(CATALOG)
-
-    spec = read_spec(str(path), grammar_for, ["method.name=masks", "seed=8"])
-    assert (spec.path, spec.cells[0].seed) == (str(path), 8)
-    assert asked == [Named(method="masks", task="tokens")]
+    assert list(caught.value.faults) == faults_of(bad, grammar)
 
 
 @settings(deadline=None, max_examples=200)
@@ -95,7 +79,7 @@ def test_a_damaged_spec_is_a_spec_or_a_spec_error(grammar: Grammar, data: st.Dat
         document = parse_document("s.yaml", text.encode())
     except SpecError:
         return
-    for fault in validate(document, grammar):
+    for fault in faults_of(document, grammar):
         assert fault.message
 
 
@@ -121,5 +105,5 @@ def test_any_value_of_a_section_is_a_spec_or_a_spec_error(grammar: Grammar, sect
         keys=document.keys,
         values=document.values,
     )
-    for fault in validate(changed, grammar):
+    for fault in faults_of(changed, grammar):
         assert fault.message

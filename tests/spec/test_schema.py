@@ -56,7 +56,7 @@ def test_definitions_of_two_plugins_do_not_meet(schema: dict[str, Any]) -> None:
 def test_measures_and_metrics_are_listed(schema: dict[str, Any]) -> None:
     assert schema["properties"]["task"]["properties"]["metric"]["enum"] == ["loss", "accuracy", "kl_div"]
     assertion = schema["$defs"]["faithfulness.Assertion"]["properties"]
-    assert assertion["metric"]["enum"] == ["faithfulness", "sparsity", "loss_increase"]
+    assert assertion["metric"]["enum"] == ["faithfulness", "completeness", "sparsity", "loss_increase"]
 
 
 def test_an_option_cannot_take_a_key_of_its_section() -> None:

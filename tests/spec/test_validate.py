@@ -8,9 +8,8 @@ import pytest
 from mechint.spec.document import Finding, KeyPath, parse_document
 from mechint.spec.grammar import Grammar
 from mechint.spec.nodes import MAX_FAULTS
-from mechint.spec.read import validate
 from mechint.spec.validate import locate
-from tests.spec.conftest import SPEC, Faults, Read
+from tests.spec.conftest import SPEC, Faults, Read, faults_of
 
 
 def typos() -> Iterator[tuple[str, int, str]]:
@@ -27,7 +26,7 @@ def test_nineteen_in_twenty_slips_of_the_finger_are_recognised(grammar: Grammar)
     for key, number, slip in typos():
         lines = SPEC.splitlines()
         lines[number] = lines[number].replace(f"{key}:", f"{slip}:", 1)
-        faults = validate(parse_document("s", "\n".join(lines).encode()), grammar)
+        faults = faults_of(parse_document("s", "\n".join(lines).encode()), grammar)
         if any(fault.message.endswith(f"did you mean '{key}'?") for fault in faults):
             right += 1
         else:
