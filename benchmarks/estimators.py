@@ -51,7 +51,7 @@ class Bench:
         self.subject = load_subject(str(checkpoint))
         self.loss = next(metric for metric in metrics.mechint_metrics() if metric.name == "loss")
         options = tokens.Options(path=data)
-        self.task = tokens.mechint_task(subject=self.subject, options=options, metric=self.loss, seed=seed)
+        self.task = tokens.mechint_task(subject=self.subject, options=options, metric=self.loss)
         self.ablation = Ablation(name=ablation, subject=self.subject, reference=self.task.search, seed=seed)
         self.space = self.subject.kv_space()
         self.seed = seed

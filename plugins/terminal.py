@@ -32,7 +32,14 @@ if TYPE_CHECKING:
 ROOM_BESIDE_NAME = 70
 """Columns for an item's outcome, key figures and percentage."""
 
-STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red", "undecided": "bold yellow", "error": "bold red"}
+STYLES = {
+    "passed": "green",
+    "warned": "yellow",
+    "failed": "bold red",
+    "undecided": "bold yellow",
+    "error": "bold red",
+    "interrupted": "bold yellow",
+}
 
 
 @hookimpl

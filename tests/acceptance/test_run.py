@@ -186,6 +186,7 @@ def test_divergence_stops_the_item_with_advice(workspace):
     ran = workspace.run("spec.yaml", "--models", "output/*V0.pt")
     assert ran.code == 7
     assert "lower method.learning_rate" in ran.out
+    assert (workspace.folder / "analysis/stepV0-target_sparsity0.5/metrics.jsonl").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(workspace):
@@ -213,6 +214,40 @@ def test_an_observer_that_raises_leaves_the_other_reports(workspace):
     assert ran.code == 3
     assert "no more ink" in ran.err
     assert (workspace.folder / "analysis/report.md").exists()
+
+
+def test_an_interrupt_keeps_what_was_finished(workspace):
+    from mechint.engine import run
+
+    measured, calls = run.run_item, []
+
+    def interrupted(item, *rest):
+        calls.append(item.id)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return measured(item, *rest)
+
+    workspace.monkeypatch.setattr(run, "run_item", interrupted)
+    workspace.write("later.yaml", (workspace.folder / "spec.yaml").read_text().replace("analysis", "later"))
+    ran = workspace.run("spec.yaml", "later.yaml")
+    assert ran.code == 2
+    assert len(calls) == 2
+    assert results(workspace)["outcome"] == "interrupted"
+    assert len(results(workspace)["items"]) == 1
+
+
+def test_a_method_that_raises_costs_its_own_items_and_keeps_its_traceback(workspace):
+    workspace.monkeypatch.setattr("mechint.search.find.find_mask", lambda *given: 1 / 0)
+    ran = workspace.run("spec.yaml")
+    assert ran.code == 7
+    assert "ZeroDivisionError: division by zero" in ran.out
+    assert "find_mask" in results(workspace)["items"][0]["error"]["traceback"]
+
+
+def test_plugins_can_be_named_on_the_command_line(workspace):
+    ran = workspace.run("spec.yaml", "-p", "terminl", "--collect-only")
+    assert ran.code == 4
+    assert "no plugin is named 'terminl'; did you mean 'terminal'?" in ran.err
 
 
 def test_two_specs_may_not_share_a_folder(workspace):

@@ -90,7 +90,12 @@ def test_a_slip_in_a_value_gets_a_hint(faults: Faults, old: str, new: str, hint:
         ("{shape: linear", "{shape: spiral", "19:24: unknown temperature schedule 'spiral'", "constant, linear, "),
         ("ablation: mean", "ablation: maen", "21:13: unknown ablation 'maen'; did you mean 'mean'?", "zero, mean, "),
         ("metric: loss", "metric: los", "9:11: unknown metric 'los'; did you mean 'loss'?", "loss, accuracy, kl_div"),
-        ("{metric: sparsity", "{metric: sparse", "25:16: unknown measure 'sparse'", "faithfulness, completeness, sparsity, "),
+        (
+            "{metric: sparsity",
+            "{metric: sparse",
+            "25:16: unknown measure 'sparse'",
+            "faithfulness, completeness, sparsity, ",
+        ),
         (
             "- faithfulness >=",
             "- fatihfulness >=",
