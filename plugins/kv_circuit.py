@@ -8,8 +8,8 @@ The method of "Scaling Sparse Feature Circuit Finding to Gemma 9B" (Tonkić and 
    Six estimators can do it, see ``Options.estimator``; several candidates are compared on the search examples.
 4. Score every channel by the loss's gradient at the mask that was found.
 
-Cost: ``steps`` forward and backward passes over ``batch_size`` examples and eight more for the scores; forward passes
-over the search examples: one for each candidate, and two for the losses of the full and the fully ablated model.
+Cost: ``steps`` forward and backward passes over ``batch_size`` examples and eight more for the scores; a forward pass
+over the search examples for each candidate, and for the mean if that is the ablation.
 
 What to distrust: channels of K and V are a basis that training chose, not features; at high sparsity many circuits are
 nearly as good as the best one; a score is a first-order effect of one channel and misses those with a backup.

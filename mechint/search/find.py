@@ -20,6 +20,8 @@ __all__ = ["Candidate", "find_mask", "score_at"]
 
 RANKING_SHARE = 0.25
 """Share of the steps that ``swap`` spends on the ranking it starts from."""
+CEILING_EXAMPLES = 64
+"""Search examples that the bound on a sensible loss is measured on; it needs no precision."""
 RISE = 1.0
 """How far above the worse of full and fully ablated model a loss must stay to count as diverging, in differences
 between the two."""
@@ -70,7 +72,7 @@ def find_mask(
 
 def _ceiling(objective: Objective) -> float:
     """A loss that no sensible mask has, whatever the metric's sign and size."""
-    full, empty = (objective.loss(torch.full((objective.size,), kept)) for kept in (True, False))
+    full, empty = (objective.loss(torch.full((objective.size,), kept), most=CEILING_EXAMPLES) for kept in (True, False))
     return max(full, empty) + RISE * abs(full - empty) + 0.1 * max(abs(full), abs(empty))
 
 

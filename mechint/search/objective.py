@@ -54,14 +54,15 @@ class Objective:
         return float(loss.detach()), gradient
 
     @torch.no_grad()
-    def loss(self, kept: Tensor) -> float:
-        """Mean loss over all search examples of a boolean mask ``[m]``: forward passes only."""
+    def loss(self, kept: Tensor, *, most: int | None = None) -> float:
+        """Mean loss of a boolean mask ``[m]`` over all search examples, or the first ``most``: forward passes only."""
         per_unit = self.space.split(kept[self.groups])
+        count = min(most or len(self.task.search), len(self.task.search))
         total = 0.0
-        for start in range(0, len(self.task.search), self.batch_size):
-            rows = range(start, min(start + self.batch_size, len(self.task.search)))
+        for start in range(0, count, self.batch_size):
+            rows = range(start, min(start + self.batch_size, count))
             total += float(self._loss(rows, lambda site, ablated: keep_only(per_unit[site], ablated)).sum())
-        return total / len(self.task.search)
+        return total / count
 
     def _loss(self, rows: Sequence[int], edit: _EditOf) -> Tensor:
         """Loss per example ``[b]`` with every site of the space edited."""

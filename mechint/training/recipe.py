@@ -17,7 +17,7 @@ __all__ = ["Optimisers", "Recipe", "init_model"]
 class Recipe:
     """The numbers of one training; equal numbers give equal weights on one machine."""
 
-    steps: int = 1000
+    steps: int = 700
     batch_size: int = 8
     """Windows a step."""
     matrix_lr: float = 0.02
