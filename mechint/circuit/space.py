@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Site", "SiteUnits", "Space"]
+__all__ = ["Site", "SiteUnits", "Space", "count_kept"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,5 +56,10 @@ class Space:
         return {units.site: piece for units, piece in zip(self.sites, pieces, strict=True)}
 
     def kept_count(self, sparsity: float) -> int:
-        """Units left at a sparsity (the fraction dropped), to the nearest whole unit."""
-        return self.size - round(sparsity * self.size)
+        """Units left at a sparsity."""
+        return count_kept(self.size, sparsity)
+
+
+def count_kept(size: int, sparsity: float) -> int:
+    """How many of ``size`` are left when the share ``sparsity`` is dropped, to the nearest whole one."""
+    return size - round(sparsity * size)

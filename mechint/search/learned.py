@@ -8,6 +8,7 @@ from torch import Tensor
 from mechint.circuit.circuit import keep_top
 from mechint.circuit.masks import hard_concrete_open, hard_concrete_sample, straight_through
 from mechint.circuit.schedules import sparsity_at, temperature_at
+from mechint.circuit.space import count_kept
 from mechint.journal import Journal
 from mechint.search.objective import Objective
 from mechint.search.settings import Guard, SearchSettings
@@ -28,7 +29,7 @@ def learn_straight_through(objective: Objective, settings: SearchSettings, journ
     for step in range(settings.steps):
         target = sparsity_at(settings.schedules.sparsity, settings.target_sparsity, step, settings.steps)
         temperature = temperature_at(settings.schedules.temperature, step, settings.steps)
-        keep = objective.size - round(target * objective.size)
+        keep = count_kept(objective.size, target)
         mask, probability = straight_through(logits, keep, temperature, hard=settings.hard_masks)
         loss, gradient = objective.gradient(mask, step)
         guard.check(loss, step)

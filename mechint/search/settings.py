@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mechint.circuit.space import count_kept
 from mechint.errors import DivergedError
 from mechint.spec.schedules import Schedules
 
@@ -38,7 +39,7 @@ class SearchSettings:
 
     def keep(self, size: int) -> int:
         """Mask entries left out of ``size`` at the target sparsity."""
-        return size - round(self.target_sparsity * size)
+        return count_kept(size, self.target_sparsity)
 
 
 @dataclass(slots=True)
