@@ -1,4 +1,7 @@
-"""Arguments and exit codes of ``mechint`` and ``mechint-run``."""
+"""Arguments and exit codes of ``mechint`` and ``mechint-run``.
+
+A command imports what it runs when it runs, so that ``--help`` waits for nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,17 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from mechint import __version__
-from mechint.engine.collect import catalog_of, collect_plan, load_all, read_spec
-from mechint.engine.describe import describe_plugin, list_methods
 from mechint.engine.exit import ExitCode, code_of_error, worst
-from mechint.engine.plugins import Plugins, list_plugins
-from mechint.engine.run import Finished, run_plan
 from mechint.errors import MechintError, UsageError
-from mechint.spec.schema import compose_schema
-from mechint.spec.suggest import did_you_mean
-from mechint.spec.values import Plan
+
+if TYPE_CHECKING:
+    from mechint.engine.plugins import Plugins
+    from mechint.spec.values import Plan
 
 __all__ = ["main", "main_run"]
 
@@ -93,6 +93,10 @@ def validate(specs: tuple[str, ...]) -> None:
 @cli.command()
 def schema() -> None:
     """Print the JSON Schema of specs, for editors."""
+    from mechint.engine.collect import catalog_of, load_all
+    from mechint.engine.plugins import Plugins, list_plugins
+    from mechint.spec.schema import compose_schema
+
     plugins = Plugins(list_plugins())
     load_all(plugins)
     click.echo(json.dumps(compose_schema(catalog_of(plugins)), indent=2))
@@ -102,6 +106,9 @@ def schema() -> None:
 @click.argument("name", required=False)
 def methods(name: str | None) -> None:
     """List the analysis methods, or describe the options of the plugin NAME."""
+    from mechint.engine.describe import describe_plugin, list_methods
+    from mechint.engine.plugins import Plugins, list_plugins
+
     plugins = Plugins(list_plugins())
     click.echo(list_methods(plugins) if name is None else describe_plugin(plugins, name))
 
@@ -182,16 +189,23 @@ def _for_each(specs: Sequence[str], act: Callable[[str], Any]) -> ExitCode:
 
 
 def _validate(path: str, overrides: Sequence[str] = (), named: Sequence[str] = ()) -> None:
+    from mechint.engine.collect import read_spec
+
     spec = read_spec(path, _plugins(named), overrides)
     click.echo(f"{path}: valid, {_count(len(spec.cells), 'item')} for each checkpoint")
 
 
 def _collect(path: str, models: str | None, overrides: Sequence[str], named: Sequence[str]) -> tuple[Plan, Plugins]:
+    from mechint.engine.collect import collect_plan
+
     plugins = _plugins((*REPORTERS, *named))
     return collect_plan(path, plugins, models=models, overrides=overrides), plugins
 
 
 def _plugins(names: Sequence[str]) -> Plugins:
+    from mechint.engine.plugins import Plugins, list_plugins
+    from mechint.spec.suggest import did_you_mean
+
     plugins = Plugins(list_plugins())
     for name in ("metrics", *names):
         if name not in plugins.listed:
@@ -201,7 +215,9 @@ def _plugins(names: Sequence[str]) -> Plugins:
 
 
 def _run(plan: Plan, plugins: Plugins) -> ExitCode:
-    finished: Finished = run_plan(plan, plugins)
+    from mechint.engine.run import run_plan
+
+    finished = run_plan(plan, plugins)
     for name, error in finished.broken:
         click.echo("".join(traceback.format_exception(error)), err=True)
         click.echo(f"observer {name} broke; the other reports are complete", err=True)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from mechint.errors import MechintError, NothingCollected, PluginError, UsageError
-from mechint.results.values import Outcome, Verdict
+from mechint.results.outcome import Outcome
+
+if TYPE_CHECKING:
+    from mechint.results.values import Verdict
 
 __all__ = ["ExitCode", "code_of_error", "conclude", "judge_item", "worst"]
 

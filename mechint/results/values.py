@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
+
+from mechint.results.outcome import Outcome
 
 __all__ = [
     "CheckpointFacts",
@@ -36,21 +37,6 @@ class ResultModel(BaseModel):
     @classmethod
     def _only_json(cls, given: Any) -> Any:
         return _as_json(given)
-
-
-class Outcome(StrEnum):
-    """What became of an assertion, an item or a run."""
-
-    PASSED = "passed"
-    WARNED = "warned"
-    """An assertion with ``severity: warn`` does not hold; counts as passed."""
-    FAILED = "failed"
-    UNDECIDED = "undecided"
-    """The measure has no meaning here, for instance because full and empty model do equally well."""
-    ERROR = "error"
-    """The item could not be measured."""
-    INTERRUPTED = "interrupted"
-    """The run was stopped before all its items were measured; only a run has this outcome."""
 
 
 class Verdict(ResultModel):

@@ -197,7 +197,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(workspace)
 
 
 def test_a_bug_is_not_mistaken_for_a_failed_assertion(workspace):
-    workspace.monkeypatch.setattr("mechint.cli.run_plan", lambda plan, plugins: 1 / 0)
+    workspace.monkeypatch.setattr("mechint.engine.run.run_plan", lambda plan, plugins: 1 / 0)
     ran = workspace.run("spec.yaml")
     assert ran.code == 3
     assert "ZeroDivisionError" in ran.err
