@@ -1,4 +1,4 @@
-"""The reference trainer: small GPT-2 variants on real text, in about a minute each on two cores."""
+"""The reference trainer: small GPT-2 variants on real text, in one to two minutes each on two cores."""
 
 from __future__ import annotations
 
