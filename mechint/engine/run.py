@@ -22,6 +22,9 @@ from mechint.spec.values import Item, Plan
 
 __all__ = ["Finished", "run_plan"]
 
+WRITTEN_BY_EVERY_RUN = ("metrics.jsonl", "result.json")
+"""What tells an item's folder: the first file that a search leaves, and the last."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
@@ -37,6 +40,8 @@ def run_plan(plan: Plan, plugins: Plugins) -> Finished:
     """Run every item of a plan in turn; an interrupt ends the run after what is finished has been written."""
     started, clock = datetime.now(UTC), time.monotonic()
     output_dir = _open_folder(plan.spec.output_dir)
+    for item in plan.items:
+        _refuse_strangers(output_dir / item.id)
     watchers = _Watchers(plugins)
     watchers.notify("mechint_run_started", plan=plan)
     reports: list[ItemReport] = []
@@ -77,6 +82,16 @@ def _open_folder(path: str) -> Path:
     except OSError as error:
         raise UsageError(f"output_dir {path!r} cannot be written to: {error.strerror}") from None
     return Path(path)
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Raise UsageError for a folder of an item's name whose files no run has written: a run would remove them."""
+    files = {entry.name for entry in folder.iterdir() if not entry.is_dir()} if folder.is_dir() else set()
+    if files and files.isdisjoint(WRITTEN_BY_EVERY_RUN):
+        raise UsageError(
+            f"{str(folder)!r} holds {min(files)!r} and no analysis, so it is not emptied for one\n"
+            f"  hint: choose another output_dir"
+        )
 
 
 def _run_one(item: Item, plugins: Plugins, folder: Path, watchers: _Watchers) -> ItemReport:

@@ -15,7 +15,6 @@ __all__ = ["Estimator", "Guard", "SearchSettings"]
 Estimator = Literal["best", "straight_through", "hard_concrete", "iterated_ig", "swap", "integrated_gradients"]
 """The ways to search for a mask, see ``find.find_mask``."""
 
-
 ADVICE = (
     "lower method.learning_rate (0.01 is cautious), use a gentler schedule (sparsity: cubic), "
     "or give the search more method.steps"
@@ -38,7 +37,7 @@ class SearchSettings:
     seed: int = 0
 
     def keep(self, size: int) -> int:
-        """Mask entries left out of ``size`` at the target sparsity."""
+        """How many of ``size`` mask entries are kept at the target sparsity."""
         return count_kept(size, self.target_sparsity)
 
 

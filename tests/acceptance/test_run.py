@@ -196,6 +196,16 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(workspace)
     assert "output_dir 'analysis' cannot be written to" in ran.err
 
 
+def test_a_folder_of_somebody_elses_files_is_not_emptied(workspace):
+    diary = workspace.folder / "analysis/stepV1-target_sparsity0.5/diary.txt"
+    diary.parent.mkdir(parents=True)
+    diary.write_text("dear diary")
+    ran = workspace.run("spec.yaml")
+    assert ran.code == 4
+    assert "holds 'diary.txt' and no analysis" in ran.err
+    assert diary.read_text() == "dear diary"
+
+
 def test_a_bug_is_not_mistaken_for_a_failed_assertion(workspace):
     workspace.monkeypatch.setattr("mechint.engine.run.run_plan", lambda plan, plugins: 1 / 0)
     ran = workspace.run("spec.yaml")
