@@ -60,7 +60,7 @@ class Bench:
         options = tokens.Options(path=data)
         self.task = tokens.mechint_task(subject=self.subject, options=options, metric=self.loss)
         self.ablation = Ablation(name=ablation, subject=self.subject, reference=self.task.search, seed=seed)
-        self.space = self.subject.kv_space()
+        self.space = self.subject.space(("k", "v"))
         self.seed = seed
 
     def run(self, estimator: Estimator, sparsity: float, steps: int) -> tuple[Measurement, int, float]:

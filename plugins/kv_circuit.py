@@ -88,7 +88,7 @@ def mechint_analyze(
     from mechint.search.find import find_mask, score_at
     from mechint.search.objective import Objective
 
-    space = subject.kv_space()
+    space = subject.space(("k", "v"))
     objective = Objective(
         subject=subject,
         task=task,

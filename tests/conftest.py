@@ -3,8 +3,30 @@
 import pytest
 import torch
 
+from tests import hostile
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     """Tiny tensors gain nothing from threads, and tests that run side by side would fight over them."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes bytes, or what torch.save makes of a value, and gives the path."""
+
+    def write(content, name="model.pt"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else hostile.saved(content))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def canary(tmp_path):
+    """A file that only a payload would make; finding it fails the test."""
+    path = tmp_path / "canary"
+    yield path
+    assert not path.exists(), "a payload ran"

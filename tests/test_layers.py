@@ -16,6 +16,7 @@ LAYERS = {
     "spec": 1,
     "circuit": 1,
     "results": 1,
+    "checkpoint": 2,
     "subject": 2,
     "task": 2,
     "faithfulness": 3,

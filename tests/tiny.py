@@ -7,21 +7,20 @@ import importlib
 import torch
 
 from mechint.circuit.space import Site
+from mechint.subject.gpt2 import GPT2
 from mechint.subject.nanogpt import GPT, GPTConfig, shape_of
-from mechint.subject.subject import Architecture, Subject
+from mechint.subject.subject import Subject
 from mechint.task.examples import Examples
 from mechint.task.metric import Metric
 from mechint.task.task import Task
-
-SITES = {kind: "transformer.h.{layer}.attn." + kind for kind in ("q", "k", "v", "z")}
 
 
 def subject_of(model: GPT) -> Subject:
     return Subject(
         model=model.eval().requires_grad_(requires_grad=False),
-        architecture=Architecture(name="tiny", sites=SITES),
+        architecture=GPT2,
         shape=shape_of(model.config),
-        path="tiny.pt",
+        name="tiny.pt",
         sha256="0" * 64,
         step=None,
     )

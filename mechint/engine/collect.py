@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mechint.checkpoint.discover import find_checkpoints, find_models
 from mechint.engine.plugins import Plugins
 from mechint.errors import SpecError
 from mechint.faithfulness.measures import MEASURES
@@ -15,7 +16,6 @@ from mechint.spec.override import apply_overrides
 from mechint.spec.plan import plan
 from mechint.spec.read import build_spec, named_plugins
 from mechint.spec.values import Plan, Spec
-from mechint.subject.discover import find_checkpoints, find_models
 
 __all__ = ["catalog_of", "collect_plan", "load_all", "read_spec"]
 

@@ -179,7 +179,7 @@ def _facts(
         "scores_are": analysis.scores_are,
         "summary": (*analysis.summary, *notes),
         "checkpoint": CheckpointFacts(
-            path=subject.path,
+            path=subject.name,
             sha256=subject.sha256,
             architecture=subject.architecture.name,
             parameters=sum(parameter.numel() for parameter in subject.model.parameters()),

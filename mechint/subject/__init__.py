@@ -1,1 +1,1 @@
-"""Checkpoints as frozen models: finding and loading them, naming their activations and intervening on those."""
+"""Frozen models: loading them, naming their activations and intervening on those."""

@@ -9,16 +9,29 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from mechint.checkpoint.checkpoint import Checkpoint
 from mechint.errors import CheckpointError
-from mechint.subject.checkpoint import Checkpoint
+from mechint.subject.architecture import Architecture, into, out_of, stream_into
 from mechint.subject.nanogpt import GPT, GPTConfig
-from mechint.subject.subject import Architecture
 
 __all__ = ["GPT2", "GPT2_KV_TIED", "fit_weights", "infer_config"]
 
-_SITES = {kind: f"transformer.h.{{layer}}.attn.{kind}" for kind in ("q", "k", "v", "z")}
-GPT2 = Architecture(name="gpt2-nanogpt", sites=_SITES)
-GPT2_KV_TIED = Architecture(name="gpt2-nanogpt-kv-tied", sites=_SITES)
+_BLOCK = "transformer.h.{layer}"
+_SITES = {
+    "embed": out_of("transformer.wte"),
+    "resid_pre": into("{block}"),
+    "resid_mid": stream_into("{block}.ln_2"),
+    "resid_post": out_of("{block}"),
+    "q": out_of("{block}.attn.q"),
+    "k": out_of("{block}.attn.k"),
+    "v": out_of("{block}.attn.v"),
+    "z": out_of("{block}.attn.z"),
+    "attn_out": out_of("{block}.attn"),
+    "mlp_post": into("{block}.mlp.c_proj"),
+    "mlp_out": out_of("{block}.mlp"),
+}
+GPT2 = Architecture(name="gpt2-nanogpt", block=_BLOCK, sites=_SITES)
+GPT2_KV_TIED = Architecture(name="gpt2-nanogpt-kv-tied", block=_BLOCK, sites=_SITES)
 
 _MOST_LAYERS = 1000
 _ROWS = 12

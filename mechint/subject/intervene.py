@@ -6,37 +6,34 @@ Axis letters in every shape comment of the project: ``b`` batch, ``p`` position,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from mechint.circuit.space import Site
+from mechint.circuit.space import Site, SiteUnits
 from mechint.subject.subject import Subject
+from mechint.subject.taps import Edit, attach
 
-__all__ = ["Edit", "capture", "edited", "keep_only", "mix"]
-
-Edit = Callable[[Tensor], Tensor]
-"""Takes a site's activation ``[b p u]`` and returns what the model goes on with, of the same shape."""
+__all__ = ["Edit", "add", "at_heads", "at_positions", "capture", "edited", "keep_only", "mix", "replace", "within"]
 
 
 @contextmanager
 def edited(subject: Subject, edits: Mapping[Site, Edit]) -> Iterator[None]:
     """Run every forward pass in the block with each site's activation replaced by its edit.
 
-    Blocks nest: the inner edit sees what the outer one returned. With no edits nothing is hooked at all.
+    Blocks nest: the inner edit sees what the outer one returned. With no edits nothing is hooked at all, and an edit
+    that returns the very tensor it got changes no bit.
     """
     with ExitStack() as stack:
         for site, edit in edits.items():
-            handle = subject.module_of(site).register_forward_hook(_as_hook(edit))
-            stack.callback(handle.remove)
+            attach(subject, site, edit, stack)
         yield
 
 
 @torch.no_grad()
-def capture(subject: Subject, sites: Sequence[Site], tokens: Tensor) -> dict[Site, Tensor]:
+def capture(subject: Subject, sites: Sequence[Site], tokens: Tensor, mask: Tensor | None = None) -> dict[Site, Tensor]:
     """Run the model on tokens ``[b p]`` and return the activation ``[b p u]`` at each site."""
     seen: dict[Site, Tensor] = {}
 
@@ -48,19 +45,50 @@ def capture(subject: Subject, sites: Sequence[Site], tokens: Tensor) -> dict[Sit
         return read
 
     with edited(subject, {site: keep(site) for site in sites}):
-        subject.logits(tokens)
+        subject.logits(tokens, mask)
     return seen
 
 
 def mix(mask: Tensor, ablated: Tensor) -> Edit:
     """Blend with a relaxed mask ``[u]``: ``m * a + (1 - m) * ablated``, differentiable in the mask."""
-    return lambda activation: torch.lerp(ablated.expand_as(activation), activation, mask.expand_as(activation))
+
+    def blend(activation: Tensor) -> Tensor:
+        # Under autocast an activation has fewer bits than the mask; blending keeps those of the mask.
+        exact = activation.to(mask.dtype)
+        return torch.lerp(ablated.to(mask.dtype).expand_as(exact), exact, mask.expand_as(exact)).to(activation.dtype)
+
+    return blend
 
 
 def keep_only(kept: Tensor, ablated: Tensor) -> Edit:
     """Replace the units outside a boolean mask ``[u]``; the kept ones pass bit for bit."""
-    return lambda activation: torch.where(kept, activation, ablated)
+    return lambda activation: torch.where(kept, activation, ablated.to(activation.dtype))
 
 
-def _as_hook(edit: Edit) -> Callable[[Any, Any, Tensor], Tensor]:
-    return lambda _module, _inputs, output: edit(output)
+def replace(value: Tensor) -> Edit:
+    """Put a value, broadcastable to ``[b p u]``, in the activation's place."""
+    return lambda activation: value.to(activation.dtype).expand_as(activation)
+
+
+def add(noise: Tensor) -> Edit:
+    """Add noise, broadcastable to ``[b p u]``."""
+    return lambda activation: activation + noise.to(activation.dtype)
+
+
+def within(where: Tensor, edit: Edit) -> Edit:
+    """Edit only where a boolean tensor, broadcastable to ``[b p u]``, is true; the rest passes bit for bit."""
+    return lambda activation: torch.where(where, edit(activation), activation)
+
+
+def at_positions(positions: Sequence[int], length: int) -> Tensor:
+    """True at some of ``length`` positions ``[p 1]``, for ``within``; negative ones count from the end."""
+    where = torch.zeros(length, 1, dtype=torch.bool)
+    where[list(positions)] = True
+    return where
+
+
+def at_heads(units: SiteUnits, heads: Sequence[int]) -> Tensor:
+    """True at the units ``[u]`` of some heads of a site, for ``within``."""
+    where = torch.zeros(units.heads, units.width, dtype=torch.bool)
+    where[list(heads)] = True
+    return where.flatten()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
-from mechint.subject.checkpoint import read_checkpoint
+from mechint.checkpoint.checkpoint import read_checkpoint
+from mechint.spec.checkpoints import Source
+from mechint.subject.architecture import Architecture
 from mechint.subject.gpt2 import GPT2, GPT2_KV_TIED, fit_weights, infer_config
 from mechint.subject.nanogpt import GPT, shape_of
 from mechint.subject.subject import Subject
@@ -12,14 +16,17 @@ from mechint.subject.subject import Subject
 __all__ = ["load_subject"]
 
 
-def load_subject(path: str, *, n_head: int | None = None) -> Subject:
-    """Load a checkpoint of the nanoGPT family whole, as float32 on the CPU, frozen and in eval mode.
+def load_subject(source: Source | str, architectures: Sequence[Architecture] = ()) -> Subject:
+    """Load a checkpoint whole, frozen and in eval mode, with the names of its activations.
 
-    ``n_head`` is needed where the checkpoint does not state it. Nothing in the file is run. Raises CheckpointError
-    where the file is unsafe or damaged, or where a single weight is missing, unknown, misshapen or not finite.
+    ``architectures`` are the tables for models of transformers; those of the nanoGPT family are known. Nothing in the
+    file is run. Raises CheckpointError where the file is unsafe or damaged, or where a single weight is missing,
+    unknown, misshapen or not finite.
     """
-    checkpoint = read_checkpoint(path)
-    config = infer_config(checkpoint, n_head)
+    if isinstance(source, str):
+        source = Source.at(source)
+    checkpoint = read_checkpoint(source.path)
+    config = infer_config(checkpoint, source.reference.n_head)
     weights = fit_weights(checkpoint, config)
     with torch.device("meta"):
         model = GPT(config)
@@ -31,7 +38,7 @@ def load_subject(path: str, *, n_head: int | None = None) -> Subject:
         model=model,
         architecture=GPT2_KV_TIED if config.kv_tied else GPT2,
         shape=shape_of(config),
-        path=path,
+        name=source.name,
         sha256=checkpoint.sha256,
         step=checkpoint.step,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -40,6 +41,7 @@ def shape_of(config: GPTConfig) -> Shape:
         n_kv_head=config.n_head,
         d_head=config.n_embd // config.n_head,
         d_model=config.n_embd,
+        d_mlp=4 * config.n_embd,
         n_vocab=config.vocab_size,
         context=config.block_size,
     )
@@ -62,12 +64,17 @@ class GPT(nn.Module):
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
         self.lm_head.weight = self.get_parameter("transformer.wte.weight")
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Logits ``[b p v]`` for tokens ``[b p]``."""
-        positions = self.get_parameter("transformer.wpe.weight")[: tokens.shape[1]]  # [p d]
-        x = self.transformer["wte"](tokens) + positions  # [b p d]
+    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Logits ``[b p v]`` for tokens ``[b p]``; ``mask`` ``[b p]`` is false at padding, which nothing attends to."""
+        positions = self.get_parameter("transformer.wpe.weight")  # [p d]
+        if mask is None:
+            x = self.transformer["wte"](tokens) + positions[: tokens.shape[1]]  # [b p d]
+            seen = None
+        else:
+            x = self.transformer["wte"](tokens) + positions[(mask.long().cumsum(1) - 1).clamp(min=0)]
+            seen = _seen(mask)
         for block in self.transformer["h"].children():
-            x = block(x)
+            x = block(x, seen)
         logits: Tensor = self.lm_head(self.transformer["ln_f"](x))  # [b p v]
         return logits
 
@@ -82,8 +89,8 @@ class Block(nn.Module):
         self.ln_2 = nn.LayerNorm(config.n_embd, bias=config.bias)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.ln_1(x))
+    def forward(self, x: Tensor, seen: Tensor | None) -> Tensor:
+        x = x + self.attn(self.ln_1(x), seen)
         out: Tensor = x + self.mlp(self.ln_2(x))
         return out
 
@@ -99,13 +106,17 @@ class Attention(nn.Module):
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
         self.q, self.k, self.v, self.z = nn.Identity(), nn.Identity(), nn.Identity(), nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, seen: Tensor | None) -> Tensor:
         b, p, d = x.shape
         q, k, v = self._project(x)  # [b p d] each
         q, k, v = self.q(q), self.k(k), self.v(v)
         heads = (b, p, self.n_head, d // self.n_head)
         z = F.scaled_dot_product_attention(
-            q.view(heads).transpose(1, 2), k.view(heads).transpose(1, 2), v.view(heads).transpose(1, 2), is_causal=True
+            q.view(heads).transpose(1, 2),
+            k.view(heads).transpose(1, 2),
+            v.view(heads).transpose(1, 2),
+            attn_mask=seen,
+            is_causal=seen is None,
         )  # [b h p k]
         out: Tensor = self.c_proj(self.z(z.transpose(1, 2).reshape(b, p, d)))  # [b p d]
         return out
@@ -127,3 +138,11 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.c_proj(self.gelu(self.c_fc(x)))
         return out
+
+
+def _seen(mask: Tensor) -> Tensor:
+    """What every position attends to, ``[b 1 p p]``: tokens up to its own, and itself, so that no row is empty."""
+    length = mask.shape[1]
+    causal = mask.new_ones(length, length, dtype=torch.bool).tril()
+    own = torch.eye(length, dtype=torch.bool, device=mask.device)
+    return (causal & mask.bool().unsqueeze(1) | own).unsqueeze(1)

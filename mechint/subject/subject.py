@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from mechint.circuit.space import Site, SiteUnits, Space
+from mechint.subject.architecture import EMBED, Architecture
+from mechint.subject.tokenizer import Tokenizer, no_tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Architecture", "Shape", "Subject"]
+__all__ = ["Forward", "Shape", "Subject"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Architecture:
-    """A family of models as a table: which module's output is which site.
-
-    ``sites`` maps a kind to a module path in which ``{layer}`` stands for the layer's number. The last axis of that
-    output holds the site's units, head after head.
-    """
-
-    name: str
-    sites: Mapping[str, str]
+Forward = Callable[["nn.Module", "Tensor", "Tensor | None"], "Tensor"]
+"""Runs a model on tokens ``[b p]`` and a mask ``[b p]`` of what is no padding, or None: logits ``[b p v]``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +32,16 @@ class Shape:
     """Fewer than ``n_head`` under grouped-query attention."""
     d_head: int
     d_model: int
+    d_mlp: int
+    """Neurons of a layer."""
     n_vocab: int
     context: int
     """Longest input, in tokens."""
+
+
+def _plain(model: nn.Module, tokens: Tensor, mask: Tensor | None) -> Tensor:
+    logits: Tensor = model(tokens, mask)
+    return logits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,27 +51,71 @@ class Subject:
     model: nn.Module
     architecture: Architecture
     shape: Shape
-    path: str
+    name: str
+    """As reports and errors call it."""
     sha256: str
+    """Of the checkpoint's bytes; of a folder's, the hash of its files' hashes."""
     step: int | None
     """Training step, where the checkpoint states one."""
+    forward: Forward = _plain
+    """How this kind of model is called."""
+    tokenizer: Callable[[], Tokenizer] = no_tokenizer
+    """Loads the checkpoint's tokenizer; raises CheckpointError where there is none."""
+    search_dtype: torch.dtype = torch.float32
+    """What a search computes products in; measurements use the weights' own dtype."""
 
-    def logits(self, tokens: Tensor) -> Tensor:
-        """Run the model's own forward pass: ``[b p]`` tokens to ``[b p v]`` logits."""
-        out: Tensor = self.model(tokens)
-        return out
+    def logits(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Run the model's own forward pass: ``[b p]`` tokens to ``[b p v]`` logits.
 
-    def module_of(self, site: Site) -> nn.Module:
-        """The module whose output is the site."""
-        return self.model.get_submodule(self.architecture.sites[site.kind].format(layer=site.layer))
+        ``mask`` ``[b p]`` is true at tokens and false at padding, on either side; None where nothing is padded.
+        """
+        return self.forward(self.model, tokens, mask)
 
-    def kv_space(self) -> Space:
-        """The K and V channels of every layer, ``[g k]`` units at each site."""
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        return next(self.model.parameters()).dtype
+
+    @contextmanager
+    def searching(self) -> Iterator[None]:
+        """Compute the products in the block in ``search_dtype``."""
+        enabled = self.search_dtype != self.dtype
+        with torch.autocast(self.device.type, dtype=self.search_dtype if enabled else None, enabled=enabled):
+            yield
+
+    def module(self, path: str) -> nn.Module:
+        """The module at a path of the architecture's table."""
+        return self.model.get_submodule(path)
+
+    def block(self, layer: int) -> nn.Module:
+        """The module of a whole layer."""
+        return self.module(self.architecture.block.format(layer=layer))
+
+    def units(self, site: Site) -> SiteUnits:
+        """How many units a site has, head by head where it has heads."""
         shape = self.shape
-        return Space(
-            sites=tuple(
-                SiteUnits(site=Site(layer, kind), heads=shape.n_kv_head, width=shape.d_head)
-                for layer in range(shape.n_layer)
-                for kind in ("k", "v")
-            )
-        )
+        heads, width = {
+            "q": (shape.n_head, shape.d_head),
+            "k": (shape.n_kv_head, shape.d_head),
+            "v": (shape.n_kv_head, shape.d_head),
+            "z": (shape.n_head, shape.d_head),
+            "mlp_post": (1, shape.d_mlp),
+        }.get(site.kind, (1, shape.d_model))
+        return SiteUnits(site=site, heads=heads, width=width)
+
+    def space(self, kinds: Sequence[str]) -> Space:
+        """The units of these kinds of sites, layer by layer; CheckpointError where the model lacks one."""
+        sites = [site for layer in range(self.shape.n_layer) for kind in kinds for site in (Site(layer, kind),)]
+        for site in sites[: len(kinds)]:
+            self.architecture.tap(site)
+        return Space(sites=tuple(self.units(site) for site in sites))
+
+    def sites(self) -> tuple[Site, ...]:
+        """Every site of the model, layer by layer."""
+        kinds = [kind for kind in self.architecture.sites if kind != EMBED.kind]
+        embed = (EMBED,) if EMBED.kind in self.architecture.sites else ()
+        return (*embed, *(Site(layer, kind) for layer in range(self.shape.n_layer) for kind in kinds))

@@ -12,7 +12,7 @@ from tests.tiny import PLANTED_K, PLANTED_V, all_metrics, planted_model, subject
 def measured(kept=None, *, ablation="mean", metric="loss", heldout=16, random=20, complement=True):
     model = planted_model()
     subject, task = subject_of(model), task_on(model, metric, heldout=heldout)
-    space = subject.kv_space()
+    space = subject.space(("k", "v"))
     if kept is None:
         kept = torch.zeros(space.size, dtype=torch.bool)
         for site, units in (PLANTED_K | PLANTED_V).items():

@@ -10,7 +10,7 @@ def make_objective():
     def make(metric: str = "loss", ablation: str = "zero", model=None) -> Objective:
         model = model or planted_model()
         subject, task = subject_of(model), task_on(model, metric)
-        space = subject.kv_space()
+        space = subject.space(("k", "v"))
         kind = Ablation(name=ablation, subject=subject, reference=task.search, seed=0)
         ablated = kind.at([units.site for units in space.sites])
         return Objective(

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from mechint.checkpoint.checkpoint import Checkpoint
 from mechint.errors import CheckpointError
-from mechint.subject.checkpoint import Checkpoint
 from mechint.subject.gpt2 import infer_config
 from mechint.subject.load import load_subject
 from tests.hostile import checkpoint_of

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mechint.errors import CheckpointError
+from mechint.spec.checkpoints import Source
 from mechint.subject.load import load_subject
 from tests.hostile import checkpoint_of
 from tests.tiny import random_model
@@ -80,7 +81,7 @@ def test_a_buffer_that_is_no_causal_mask_is_refused(write, mask):
 
 
 def test_heads_may_be_stated_by_the_caller(write):
-    assert load_subject(write(random_model().state_dict()), n_head=4).shape.d_head == 2
+    assert load_subject(Source.at(write(random_model().state_dict()), n_head=4)).shape.d_head == 2
 
 
 def test_heads_that_nothing_states_are_asked_for(write):
@@ -96,7 +97,7 @@ def test_heads_that_do_not_divide_the_width_are_refused(write, n_head):
 
 def test_heads_other_than_the_checkpoints_own_are_refused(write):
     with pytest.raises(CheckpointError, match="has 2 heads by its own config, and 4 were asked for"):
-        load_subject(write(checkpoint_of()), n_head=4)
+        load_subject(Source.at(write(checkpoint_of()), n_head=4))
 
 
 def test_a_config_of_another_model_is_not_trusted(write):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mechint.subject.checkpoint import read_checkpoint
+from mechint.checkpoint.checkpoint import read_checkpoint
 from mechint.subject.load import load_subject
 from mechint.training.checkpoints import CheckpointCallback, save_checkpoint
 from tests.tiny import random_model

@@ -42,7 +42,7 @@ def mechint_analyze(subject: Subject, task: Task, options: Options, journal: Jou
     from mechint.circuit.circuit import Analysis, Circuit, keep_top
     from mechint.subject.intervene import capture
 
-    space = subject.kv_space()
+    space = subject.space(("k", "v"))
     batches = list(task.search.batches(32))
     scores = torch.zeros(space.size)
     for number, batch in enumerate(batches):

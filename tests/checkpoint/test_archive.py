@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mechint.checkpoint.checkpoint import read_checkpoint
 from mechint.errors import CheckpointError
-from mechint.subject.checkpoint import read_checkpoint
 from mechint.subject.load import load_subject
 from tests import hostile
 
@@ -95,7 +95,7 @@ def test_a_payload_in_a_bare_pickle_is_not_run(write, canary, form):
 @pytest.mark.parametrize("form", ["REDUCE protocol 2", "STACK_GLOBAL", "INST", "BUILD", "py2 builtins"])
 def test_torch_refuses_payloads_too_even_when_told_to_load_everything(write, canary, form, monkeypatch):
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
-    monkeypatch.setattr("mechint.subject.checkpoint_file.check_pickle", lambda path, pickled: None)
+    monkeypatch.setattr("mechint.checkpoint.archive.check_pickle", lambda path, pickled: None)
     with pytest.raises(CheckpointError, match="torch cannot read it"):
         read_checkpoint(write(hostile.with_pickle(hostile.PAYLOADS[form](canary))))
 
@@ -153,7 +153,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(write, monkeypatch):
         with open(path, "ab") as stream:
             stream.write(b"more")
 
-    monkeypatch.setattr("mechint.subject.checkpoint_file.check_pickle", check_and_append)
+    monkeypatch.setattr("mechint.checkpoint.archive.check_pickle", check_and_append)
     with pytest.raises(CheckpointError):
         read_checkpoint(path)
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from mechint.checkpoint.discover import find_checkpoints, find_models
 from mechint.errors import NothingCollected, UsageError
-from mechint.subject.discover import find_checkpoints, find_models
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +134,7 @@ def test_what_is_no_file_is_refused(pattern, says):
 
 
 def test_endless_trees_are_given_up(monkeypatch):
-    monkeypatch.setattr("mechint.subject.discover._MOST_ENTRIES", 5)
+    monkeypatch.setattr("mechint.checkpoint.discover._MOST_ENTRIES", 5)
     with pytest.raises(UsageError, match="without an end"):
         find_checkpoints(["**/*.pt"])
 
@@ -145,11 +145,11 @@ def test_patterns_without_end_are_given_up():
 
 
 def test_too_many_files_are_refused(monkeypatch):
-    monkeypatch.setattr("mechint.subject.discover._MOST_FILES", 3)
+    monkeypatch.setattr("mechint.checkpoint.discover._MOST_FILES", 3)
     with pytest.raises(UsageError, match="matches more than 3 files"):
         find_checkpoints(["output/*.pt"])
 
 
 def test_torch_is_not_imported():
-    code = "import sys, mechint.subject.discover; sys.exit('torch' in sys.modules)"
+    code = "import sys, mechint.checkpoint.discover; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=os.path.dirname(sys.prefix)).returncode == 0

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 
+from mechint.checkpoint.pickled import check_pickle
 from mechint.errors import CheckpointError
-from mechint.subject.checkpoint_pickle import check_pickle
 
 __all__ = ["open_verified"]
 

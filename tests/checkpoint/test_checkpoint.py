@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from mechint.checkpoint.checkpoint import read_checkpoint
 from mechint.errors import CheckpointError
-from mechint.subject.checkpoint import read_checkpoint
 from mechint.subject.load import load_subject
 from tests import hostile
 from tests.tiny import random_model

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mechint.checkpoint.archive import open_verified
 from mechint.errors import CheckpointError
-from mechint.subject.checkpoint_file import open_verified
 
 __all__ = ["Checkpoint", "read_checkpoint"]
 

@@ -1,0 +1,1 @@
+"""Checkpoints on disk: finding them, and reading their weights without running anything in them."""
