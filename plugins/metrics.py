@@ -74,7 +74,7 @@ def _loss(logits: Tensor, examples: Examples, full: Tensor) -> Tensor:  # noqa: 
     from torch.nn.functional import cross_entropy
 
     per_token = cross_entropy(logits.flatten(0, 1), examples.targets.flatten(), reduction="none")  # [b*p]
-    return per_token.view(examples.targets.shape).mean(1)
+    return examples.over_positions(per_token.view(examples.targets.shape))
 
 
 def _perplexity(logits: Tensor, examples: Examples, full: Tensor) -> Tensor:
@@ -82,20 +82,20 @@ def _perplexity(logits: Tensor, examples: Examples, full: Tensor) -> Tensor:
 
 
 def _accuracy(logits: Tensor, examples: Examples, full: Tensor) -> Tensor:  # noqa: ARG001
-    return (logits.argmax(-1) == examples.targets).float().mean(1)
+    return examples.over_positions((logits.argmax(-1) == examples.targets).float())
 
 
 def _missing_probability(logits: Tensor, examples: Examples, full: Tensor) -> Tensor:  # noqa: ARG001
     right = logits.softmax(-1).gather(-1, examples.targets.unsqueeze(-1)).squeeze(-1)  # [b p]
-    return 1 - right.mean(1)
+    return 1 - examples.over_positions(right)
 
 
-def _kl_div(logits: Tensor, examples: Examples, full: Tensor) -> Tensor:  # noqa: ARG001
+def _kl_div(logits: Tensor, examples: Examples, full: Tensor) -> Tensor:
     from torch.nn.functional import kl_div
 
     per_token = kl_div(logits.log_softmax(-1), full.log_softmax(-1), reduction="none", log_target=True).sum(-1)  # [b p]
-    return per_token.mean(1)
+    return examples.over_positions(per_token)
 
 
-def _agreement(logits: Tensor, examples: Examples, full: Tensor) -> Tensor:  # noqa: ARG001
-    return (logits.argmax(-1) == full.argmax(-1)).float().mean(1)
+def _agreement(logits: Tensor, examples: Examples, full: Tensor) -> Tensor:
+    return examples.over_positions((logits.argmax(-1) == full.argmax(-1)).float())

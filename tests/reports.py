@@ -50,6 +50,8 @@ def make_item(name: str = "stepV0-target_sparsity0.8", **changed: Any) -> ItemRe
             examples=128,
             examples_sha256="cd" * 32,
             precision="float32",
+            search_precision="float32",
+            device="cpu",
             random_circuits=20,
         ),
         "measures": {

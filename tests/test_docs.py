@@ -12,6 +12,7 @@ from mechint.engine import hookspecs
 from mechint.engine.collect import catalog_of, load_all, read_spec
 from mechint.engine.plugins import Plugins, list_plugins
 from mechint.faithfulness.measures import MEASURES
+from mechint.spec.checkpoints import Reference
 from mechint.spec.schema import compose_schema
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +39,11 @@ def test_the_page_names_no_other_hook():
 @pytest.mark.parametrize("measure", MEASURES)
 def test_every_measure_is_on_the_page_of_specs(measure):
     assert f"`{measure}`" in (ROOT / "docs/specs.md").read_text()
+
+
+@pytest.mark.parametrize("fact", [fact for fact in Reference.model_fields if fact != "path"])
+def test_every_fact_of_a_checkpoint_is_on_its_page(fact):
+    assert f"| `{fact}` |" in (ROOT / "docs/checkpoints.md").read_text()
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)

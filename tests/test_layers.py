@@ -26,9 +26,10 @@ LAYERS = {
     "training": 3,
     "engine": 4,
     "cli": 5,
+    "__main__": 5,
 }
 TRAINING_MAY_USE = 2
-NO_TORCH = ("errors", "files", "journal", "natural", "spec", "results", "engine", "cli")
+NO_TORCH = ("errors", "files", "journal", "natural", "spec", "results", "engine", "cli", "__main__")
 
 MODULES = [*(ROOT / "mechint").rglob("*.py"), *(ROOT / "plugins").glob("*.py")]
 

@@ -6,107 +6,34 @@ here, on the one file handle that torch then reads from.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import stat
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BufferedReader
 
+from mechint.checkpoint.opened import OpenedFile
 from mechint.checkpoint.pickled import check_pickle
 from mechint.errors import CheckpointError
 
-__all__ = ["open_verified"]
+__all__ = ["check_archive"]
 
-_LARGEST_FILE = 32 << 30
 _LARGEST_PICKLE = 64 << 20
 _MOST_RECORDS = 200_000
 
-# What a file is that begins like this, and what to do about it.
-_KNOWN_BEGINNINGS = (
-    (b"version https://git-lfs", "is a Git LFS pointer, not the weights; run `git lfs pull`"),
-    (b"\x1f\x8b", "is compressed with gzip; decompress it first"),
-    (
-        b"\x80",
-        "is a bare pickle, as torch saved before 1.6, which can run code; where it was made, torch.save it again",
-    ),
-)
-_WEB_PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head")
 
+def check_archive(file: OpenedFile) -> None:
+    """Refuse, as CheckpointError, anything but a whole archive of ``torch.save`` with plain values and dense tensors.
 
-@contextmanager
-def open_verified(path: str) -> Iterator[tuple[BufferedReader, str]]:
-    """Open a checkpoint that is whole and safe to read, with the hex sha256 of its bytes.
-
-    The handle stands at the start. Raises CheckpointError for anything but an undamaged archive of ``torch.save``
-    that holds plain values and dense tensors only.
+    Leaves the stream at the start.
     """
-    with _open_regular(path) as stream:
-        before = os.fstat(stream.fileno())
-        if unlike := _tell_unlike(stream.read(512)):
-            raise CheckpointError(f"{path}: {unlike}")
-        stream.seek(0)
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        check_pickle(path, _read_archive(path, stream, before.st_size))
-        stream.seek(0)
-        yield stream, sha256
-        after = os.fstat(stream.fileno())
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise CheckpointError(f"{path}: changed while it was being read; wait until its writer is done")
+    check_pickle(file.path, _read_pickle(file))
+    file.stream.seek(0)
 
 
-@contextmanager
-def _open_regular(path: str) -> Iterator[BufferedReader]:
-    try:
-        # Without O_NONBLOCK, opening a FIFO waits for a writer.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CheckpointError(f"{path}: cannot be opened: {reason.lower()}") from None
-    try:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise CheckpointError(f"{path}: is not a regular file; name the checkpoint itself")
-        if facts.st_size > _LARGEST_FILE:
-            raise CheckpointError(
-                f"{path}: has {facts.st_size:,} bytes, and {_LARGEST_FILE:,} is the most that is read; save the "
-                "weights without the optimizer"
-            )
-        with open(descriptor, "rb", closefd=False) as stream:
-            yield stream
-    finally:
-        os.close(descriptor)
-
-
-def _tell_unlike(head: bytes) -> str | None:
-    """What a file is that does not begin like an archive of torch.save; None for one that does."""
-    if head.startswith(b"PK\x03\x04"):
-        return None
-    if not head:
-        return "is empty; its writer was probably stopped, so save or copy it again"
-    if not head.strip(b"\0"):
-        return "begins with zeros only; it was probably copied in part, so copy it again"
-    for beginning, sentence in _KNOWN_BEGINNINGS:
-        if head.startswith(beginning):
-            return sentence
-    if head.lstrip().lower().startswith(_WEB_PAGE):
-        return "is a web page, probably an error or a login in the checkpoint's place; download it again"
-    if head[8:9] == b"{" and head[4:8] == bytes(4):
-        return "looks like safetensors, which is not read yet; load it and torch.save its weights as {'model': …}"
-    if b"ustar" in head:
-        return "is a tar archive; extract it and name the .pt file inside"
-    if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
-        return "is a text file, not a checkpoint; name a .pt file written by torch.save"
-    return "does not begin like a file of torch.save; it is damaged or of another kind"
-
-
-def _read_archive(path: str, stream: BufferedReader, size: int) -> bytes:
+def _read_pickle(file: OpenedFile) -> bytes:
     """The archive's description of its weights, after every record's checksum has been verified."""
+    path = file.path
     try:
-        with zipfile.ZipFile(stream) as archive:
-            if fault := _find_fault(archive, size):
+        with zipfile.ZipFile(file.stream) as archive:
+            if fault := _find_fault(archive, file.size):
                 raise CheckpointError(f"{path}: {fault}")
             damaged = archive.testzip()
             pickled = archive.read(f"{_root(archive)}/data.pkl")

@@ -1,12 +1,13 @@
-"""Reading the checkpoints of the nanoGPT family: weights, and the plain facts saved beside them.
+"""Reading a checkpoint of one file: weights, and the plain facts saved beside them.
 
-Layouts::
+Layouts of torch.save::
 
     {"model": weights, "config": Namespace or dict, "iter_num", "best_val_loss", …}    the older tool's trainers
     {"model": weights, "model_args": dict, "config": dict, …}                          nanoGPT
     {"model_state_dict": weights, …} or {"state_dict": weights, …}                     common in other trainers
     weights                                                                            a bare state dict
 
+A safetensors file holds the weights alone; the texts of its metadata are its facts, as numbers where they are numbers.
 The names of weights may carry what torch.compile (``_orig_mod.``) and data-parallel training (``module.``) add.
 """
 
@@ -18,60 +19,100 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mechint.checkpoint.archive import open_verified
+from mechint.checkpoint.archive import check_archive
+from mechint.checkpoint.kinds import tell_kind
+from mechint.checkpoint.opened import OpenedFile, open_unchanged
+from mechint.checkpoint.safetensors_file import read_safetensors
+from mechint.checkpoint.weights import check_weights
 from mechint.errors import CheckpointError
 
 __all__ = ["Checkpoint", "read_checkpoint"]
 
 _WEIGHTS_KEYS = ("model", "model_state_dict", "state_dict")
 _STEP_KEYS = ("iter_num", "iteration", "step", "global_step")
-_FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-_FLAGS = (torch.bool, torch.uint8)
-_MOST_WEIGHTS = 100_000
-_NAME = re.compile(r"[!-~]{1,200}")
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,2})?")
 
 Fact = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Checkpoint:
-    """What one file holds, checked: finite dense tensors on the CPU under plain names, and scalar facts."""
+    """What a file, or the files of a folder, hold, checked.
+
+    Finite dense tensors on the CPU under plain names, and scalar facts.
+    """
 
     path: str
     sha256: str
-    """Of the file's bytes."""
+    """Of the file's bytes; of a folder, of the names and hashes of its config.json and weight files."""
     layout: str
-    """The key that the weights were under, or ``state_dict`` where they are the whole file."""
+    """``safetensors``, the key that the weights were under, or ``state_dict`` where they are the whole file."""
     weights: Mapping[str, Tensor]
     facts: Mapping[str, Fact]
-    """Of ``config``, overlaid with ``model_args``; entries that are no scalars are left out."""
+    """Of ``config``, overlaid with ``model_args``, or of the metadata; entries that are no scalars are left out."""
     step: int | None
     best_val_loss: float | None
 
 
 def read_checkpoint(path: str) -> Checkpoint:
-    """Read a ``.pt`` file without running anything in it. Raises CheckpointError for whatever is wrong with it."""
-    with open_verified(path) as (stream, sha256):
-        try:
-            with torch.serialization.safe_globals([argparse.Namespace]):
-                content = torch.load(stream, map_location="cpu", weights_only=True)
-        # torch raises at least five kinds of error for a damaged or made-up file.
-        except Exception as error:
-            reason = re.split(r"\. |\n", str(error).strip())[0] or type(error).__name__
-            raise CheckpointError(f"{path}: torch cannot read it ({reason[:200]}); copy or save it again") from None
-        size = stream.seek(0, 2)
-    layout, found = _find_weights(path, content)
+    """Read a file of torch.save or safetensors without running anything in it; its content tells which it is.
+
+    Raises CheckpointError for whatever is wrong with it.
+    """
+    with open_unchanged(path) as file:
+        kind = tell_kind(path, file.head)
+        if kind == "gguf":
+            raise CheckpointError(f"{path}: is a GGUF file, whose weights are read once they are converted")
+        return _read_safetensors(file) if kind == "safetensors" else _read_archive(file)
+
+
+def _read_safetensors(file: OpenedFile) -> Checkpoint:
+    tensors, metadata, sha256 = read_safetensors(file)
+    facts = {key: _parse_fact(text) for key, text in metadata.items()}
     return Checkpoint(
-        path=path,
+        path=file.path,
+        sha256=sha256,
+        layout="safetensors",
+        weights=check_weights(file.path, tensors, file.size),
+        facts=facts,
+        step=_read_step(facts),
+        best_val_loss=_read_number(facts, "best_val_loss"),
+    )
+
+
+def _parse_fact(text: str) -> Fact:
+    """The number that a text of the metadata states, else the text."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    return float(text) if any(sign in text for sign in ".eE") else int(text)
+
+
+def _read_archive(file: OpenedFile) -> Checkpoint:
+    check_archive(file)
+    sha256 = file.sha256()
+    content = _load(file)
+    layout, found = _find_weights(file.path, content)
+    return Checkpoint(
+        path=file.path,
         sha256=sha256,
         layout=layout,
-        weights=_check_weights(path, found, size),
+        weights=check_weights(file.path, found, file.size),
         facts=_read_facts(content),
         step=_read_step(content),
         best_val_loss=_read_number(content, "best_val_loss"),
     )
+
+
+def _load(file: OpenedFile) -> object:
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(file.stream, map_location="cpu", weights_only=True)
+    # torch raises at least five kinds of error for a damaged or made-up file.
+    except Exception as error:
+        reason = re.split(r"\. |\n", str(error).strip())[0] or type(error).__name__
+        raise CheckpointError(f"{file.path}: torch cannot read it ({reason[:200]}); copy or save it again") from None
 
 
 def _find_weights(path: str, content: object) -> tuple[str, Mapping[object, object]]:
@@ -89,56 +130,6 @@ def _find_weights(path: str, content: object) -> tuple[str, Mapping[object, obje
     keys = ", ".join(ascii(key)[:60] for key in list(content)[:8]) or "nothing"
     wanted = ", ".join(map(repr, _WEIGHTS_KEYS))
     raise CheckpointError(f"{path}: holds no weights; looked for {wanted} or a bare state dict, and found {keys}")
-
-
-def _check_weights(path: str, found: Mapping[object, object], size: int) -> dict[str, Tensor]:
-    """The tensors under their plain names; ``size`` is the file's, in bytes."""
-    if not found or len(found) > _MOST_WEIGHTS:
-        raise CheckpointError(f"{path}: holds {len(found):,} weights; expected between 1 and {_MOST_WEIGHTS:,}")
-    weights: dict[str, Tensor] = {}
-    total = 0
-    for key, value in found.items():
-        if not isinstance(key, str) or not _NAME.fullmatch(key):
-            raise CheckpointError(f"{path}: {ascii(key)[:100]} is no name of a weight")
-        if not isinstance(value, Tensor) or type(value) not in (Tensor, nn.Parameter):
-            raise CheckpointError(f"{path}: {key} is of type {type(value).__name__}, no tensor")
-        name = _plain_name(key)
-        if name in weights:
-            raise CheckpointError(f"{path}: holds two weights named {name}, under different prefixes")
-        total += _check_tensor(f"{path}: {name}", value)
-        # A tied tensor may stand in the file once and be named twice, but no more than that.
-        if total > 2 * size:
-            raise CheckpointError(f"{path}: its weights claim more than twice the bytes of the file")
-        weights[name] = value.detach()
-    for name, tensor in weights.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            count = int((~torch.isfinite(tensor)).sum())
-            raise CheckpointError(
-                f"{path}: {name} has {count:,} of {tensor.numel():,} values that are NaN or infinite; the training "
-                "diverged or the file is damaged, so take an earlier checkpoint"
-            )
-    return weights
-
-
-def _check_tensor(place: str, tensor: Tensor) -> int:
-    """Refuse a tensor that is not dense, of a usual kind and wholly in the file; return its size in bytes."""
-    if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
-        raise CheckpointError(f"{place} is sparse, quantised or without data; save it as a dense tensor")
-    if tensor.dtype not in (*_FLOATS, *_FLAGS):
-        kinds = ", ".join(str(dtype).removeprefix("torch.") for dtype in _FLOATS)
-        raise CheckpointError(f"{place} is of kind {str(tensor.dtype).removeprefix('torch.')}; weights are {kinds}")
-    # More values than bytes stand behind it: a view with stride 0 can claim 10^12 of them.
-    claimed = tensor.numel() * tensor.element_size()
-    if claimed > tensor.untyped_storage().nbytes():
-        raise CheckpointError(f"{place} claims {claimed:,} bytes and has {tensor.untyped_storage().nbytes():,}")
-    return claimed
-
-
-def _plain_name(key: str) -> str:
-    parts = [part for part in key.split(".") if part != "_orig_mod"]
-    while parts and parts[0] == "module":
-        parts.pop(0)
-    return ".".join(parts)
 
 
 def _read_facts(content: object) -> dict[str, Fact]:

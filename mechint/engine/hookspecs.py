@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mechint.spec.options import OptionsModel
     from mechint.spec.schedules import Schedules
     from mechint.spec.values import Item, Plan
+    from mechint.subject.architecture import Architecture
     from mechint.subject.subject import Subject
     from mechint.task.ablation import Ablation
     from mechint.task.metric import Metric
@@ -67,6 +68,12 @@ def mechint_task(subject: Subject, options: OptionsModel, metric: Metric) -> Tas
 @_spec
 def mechint_metrics() -> Sequence[Metric]:
     """Return metrics that a spec may name. Called whenever they are looked up; must not import torch."""
+    raise NotImplementedError
+
+
+@_spec
+def mechint_architectures() -> Sequence[Architecture]:
+    """Return tables of sites for families of models of transformers. Called once an item; must not import torch."""
     raise NotImplementedError
 
 

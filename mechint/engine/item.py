@@ -117,10 +117,12 @@ def _prepare(item: Item, plugins: Plugins) -> _Prepared:
     from mechint.task.ablation import Ablation
 
     cell = item.cell
-    subject = load_subject(item.checkpoint)
+    tables = [table for given in plugins.collect("mechint_architectures") for table in given]
+    subject = load_subject(item.checkpoint, tables)
     metrics = tuple(metric for given in plugins.collect("mechint_metrics") for metric in given)
     metric = next(metric for metric in metrics if metric.name == cell.metric)
     task = plugins.ask(cell.task.name, "mechint_task", subject=subject, options=cell.task.options, metric=metric)
+    task = task.to(subject.device)
     ablation = Ablation(name=cell.faithfulness.ablation, subject=subject, reference=task.search, seed=cell.seed)
     return _Prepared(subject=subject, task=task, ablation=ablation, metrics=metrics)
 
@@ -198,7 +200,9 @@ def _methodology(item: Item, ready: _Prepared, circuit: Circuit) -> Methodology:
         sites=tuple(str(units.site) for units in circuit.space.sites),
         examples=len(ready.task.heldout),
         examples_sha256=ready.task.heldout.sha256,
-        precision=str(next(ready.subject.model.parameters()).dtype).removeprefix("torch."),
+        precision=str(ready.subject.dtype).removeprefix("torch."),
+        search_precision=str(ready.subject.search_dtype).removeprefix("torch."),
+        device=ready.subject.device.type,
         random_circuits=item.cell.faithfulness.controls.random,
     )
 

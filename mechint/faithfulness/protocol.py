@@ -20,13 +20,16 @@ from mechint.journal import Journal
 from mechint.subject.intervene import edited, keep_only
 from mechint.subject.subject import Subject
 from mechint.task.ablation import Ablation
+from mechint.task.examples import Examples
 from mechint.task.metric import Metric
 from mechint.task.task import Task
 
 __all__ = ["Measurement", "measure", "save_per_example"]
 
-BATCH = 32
+LARGEST_BATCH = 32
 """Held-out examples in a forward pass."""
+MOST_LOGITS = 1 << 24
+"""Numbers in the logits of a forward pass; each metric needs some copies of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,12 +64,13 @@ def measure(
     """Run the protocol: ``3 + complement + random`` forward passes over the held-out examples."""
     models = _models(circuit, random, complement=complement, seed=seed)
     collected: dict[str, dict[str, list[Tensor]]] = {}
-    batches = list(task.heldout.batches(BATCH))
-    for number, values in enumerate(_score_batches(subject, task, circuit, ablation, metrics, models)):
+    size = _batch_size(subject, task)
+    batches = -(-len(task.heldout) // size)
+    for number, values in enumerate(_score_batches(subject, task, circuit, ablation, metrics, models, size)):
         for name, by_metric in values.items():
             for metric, scores in by_metric.items():
                 collected.setdefault(name, {}).setdefault(metric, []).append(scores)
-        journal.progress("faithfulness", number + 1, len(batches))
+        journal.progress("faithfulness", number + 1, batches)
     flat = {
         name: {metric: torch.cat(parts).double() for metric, parts in by_metric.items()}
         for name, by_metric in collected.items()
@@ -104,20 +108,31 @@ def _score_batches(
     ablation: Ablation,
     metrics: Sequence[Metric],
     models: Mapping[str, Tensor],
+    size: int,
 ) -> Iterator[dict[str, dict[str, Tensor]]]:
     """For each batch of held-out examples, every model's value of every metric ``[b]``."""
     ablated = ablation.at([units.site for units in circuit.space.sites])
-    masks = {name: circuit.space.split(kept) for name, kept in models.items()}
-    for start in range(0, len(task.heldout), BATCH):
-        examples = task.heldout.take(slice(start, start + BATCH))
+    masks = {name: circuit.space.split(kept.to(subject.device)) for name, kept in models.items()}
+    for start in range(0, len(task.heldout), size):
+        examples = task.heldout.take(slice(start, start + size))
         instead = ablated.values(examples, range(start, start + len(examples)))
-        full = subject.logits(examples.tokens)  # [b p v]
-        values = {"full": {metric.name: metric.score(full, examples, full) for metric in metrics}}
+        full = subject.logits(examples.tokens, examples.mask)  # [b p v]
+        values = {"full": _score(metrics, full, examples, full)}
         for name, per_site in masks.items():
             with edited(subject, {site: keep_only(kept, instead[site]) for site, kept in per_site.items()}):
-                logits = subject.logits(examples.tokens)
-            values[name] = {metric.name: metric.score(logits, examples, full) for metric in metrics}
+                logits = subject.logits(examples.tokens, examples.mask)
+            values[name] = _score(metrics, logits, examples, full)
         yield values
+
+
+def _score(metrics: Sequence[Metric], logits: Tensor, examples: Examples, full: Tensor) -> dict[str, Tensor]:
+    return {metric.name: metric.score(logits, examples, full).cpu() for metric in metrics}
+
+
+def _batch_size(subject: Subject, task: Task) -> int:
+    """Examples whose logits fit the bound; results depend on it by rounding alone."""
+    per_example = task.heldout.tokens.shape[1] * subject.shape.n_vocab
+    return max(1, min(LARGEST_BATCH, MOST_LOGITS // per_example))
 
 
 def _stack_random(flat: dict[str, dict[str, Tensor]], random: int) -> dict[str, dict[str, Tensor]]:

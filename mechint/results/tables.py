@@ -73,7 +73,8 @@ def methodology_table(methodology: Methodology) -> Table:
         "ablation reference": methodology.reference,
         "sites": site_ranges(methodology.sites),
         "random circuits": f"{methodology.random_circuits}, of the circuit's size at every site",
-        "precision": methodology.precision,
+        "precision": f"{methodology.precision}, search in {methodology.search_precision}",
+        "device": methodology.device,
     }
     return _settings("What", facts)
 

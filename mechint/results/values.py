@@ -83,6 +83,10 @@ class Methodology(ResultModel):
     """Held-out examples."""
     examples_sha256: str
     precision: str
+    """Of the weights and of every measurement."""
+    search_precision: str
+    """Of the products in the search."""
+    device: str
     random_circuits: int
 
 

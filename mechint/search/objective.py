@@ -12,6 +12,7 @@ from mechint.circuit.space import Site, Space
 from mechint.subject.intervene import Edit, edited, keep_only, mix
 from mechint.subject.subject import Subject
 from mechint.task.ablation import Ablated
+from mechint.task.examples import Examples
 from mechint.task.task import Task
 
 __all__ = ["Objective", "untied"]
@@ -47,7 +48,7 @@ class Objective:
         ``step`` chooses the batch: successive steps walk through the search examples in a seeded order.
         """
         leaf = mask.detach().requires_grad_()
-        per_unit = self.space.split(leaf[self.groups])
+        per_unit = self.space.split(leaf[self.groups].to(self.subject.device))
         rows = self._rows(step)
         loss = self._loss(rows, lambda site, ablated: mix(per_unit[site], ablated)).mean()
         (gradient,) = torch.autograd.grad(loss, leaf)
@@ -56,7 +57,7 @@ class Objective:
     @torch.no_grad()
     def loss(self, kept: Tensor, *, most: int | None = None) -> float:
         """Mean loss of a boolean mask ``[m]`` over all search examples, or the first ``most``: forward passes only."""
-        per_unit = self.space.split(kept[self.groups])
+        per_unit = self.space.split(kept[self.groups].to(self.subject.device))
         count = min(most or len(self.task.search), len(self.task.search))
         total = 0.0
         for start in range(0, count, self.batch_size):
@@ -68,14 +69,18 @@ class Objective:
         """Loss per example ``[b]`` with every site of the space edited."""
         examples = self.task.search.take(torch.tensor(rows))
         ablated = self.ablated.values(examples, rows)
-        full = self._full_logits(examples.tokens) if self.task.metric.needs_full_logits else torch.empty(0)
+        full = self._full_logits(examples) if self.task.metric.needs_full_logits else torch.empty(0)
         with edited(self.subject, {site: edit(site, values) for site, values in ablated.items()}):
-            logits = self.subject.logits(examples.tokens)
+            logits = self._logits(examples)
         return self.task.metric.loss(logits, examples, full)
 
+    def _logits(self, examples: Examples) -> Tensor:
+        with self.subject.searching():
+            return self.subject.logits(examples.tokens, examples.mask)
+
     @torch.no_grad()
-    def _full_logits(self, tokens: Tensor) -> Tensor:
-        return self.subject.logits(tokens)
+    def _full_logits(self, examples: Examples) -> Tensor:
+        return self._logits(examples)
 
     def _rows(self, step: int) -> list[int]:
         """The step's search examples; every example is used once before one is used again."""

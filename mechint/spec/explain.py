@@ -104,11 +104,15 @@ def _explain_type(broken: _Broken) -> Finding:
     finding = _wrong_type(broken, wanted)
     if broken.path in (("task",), ("method",)) and isinstance(broken.found, str):
         return replace(finding, hint="write it as {name: …} and its options")
+    match broken.path:
+        case ("checkpoints",) | ("checkpoints", int()):
+            return replace(finding, hint="write a path, or {path: …} and what its checkpoints leave out")
     return finding
 
 
 def _wrong_type(broken: _Broken, wanted: list[str]) -> Finding:
-    expected = " or ".join(_TYPES[name] for name in wanted)
+    *first, last = (_TYPES[name] for name in wanted)
+    expected = f"{', '.join(first)} or {last}" if first else last
     message = f"{label(broken.path)} must be {expected}, found {describe_value(broken.found)}"
     return Finding(path=broken.path, message=message, hint=_type_hint(broken.found, wanted))
 
@@ -272,6 +276,9 @@ def _belongs(grammar: Grammar, spec: Mapping[str, Any], path: KeyPath, key: str)
                 return f"; it belongs to {kind} {name}"
     if path and key in grammar.schema["properties"]:
         return "; it belongs to the top level"
+    facts = properties_of(grammar.schema["properties"]["checkpoints"], grammar.schema)
+    if path[:1] != ("checkpoints",) and key in facts and key != "path":
+        return f"; it belongs to 'checkpoints': {{path: …, {key}: …}}"
     return ""
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from mechint.spec.checkpoints import Reference
 from mechint.spec.names import LONGEST_NAME, checked_name
 from mechint.spec.options import OptionsModel
 
@@ -15,7 +16,12 @@ VERSION = 1
 """Of the spec's format."""
 
 _Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(checked_name)]
-_Pattern = Annotated[str, Field(min_length=1)]
+
+
+def _written_out(value: Any) -> Any:
+    """The list of mappings that a path, a mapping or a list of both stands for."""
+    listed = value if isinstance(value, list | tuple) else [value]
+    return [{"path": one} if isinstance(one, str) else one for one in listed]
 
 
 class Header(OptionsModel):
@@ -29,9 +35,10 @@ class Header(OptionsModel):
     """What the analysis is for."""
     tags: tuple[_Name, ...] = ()
     """Words to find the run by."""
-    checkpoints: _Pattern | Annotated[tuple[_Pattern, ...], Field(min_length=1)]
-    """A file, a glob such as ``output/final_model_step*.pt``, a folder, or a list of them, relative to the working
-    directory."""
+    checkpoints: Annotated[tuple[Reference, ...], Field(min_length=1), BeforeValidator(_written_out)]
+    """A file, a glob such as ``output/final_model_step*.pt``, a folder, ``package:name/glob`` or
+    ``hf:org/name@revision``; a mapping with such a path and what its checkpoints leave out; or a list of them. Paths
+    are relative to the working directory."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Of everything random in the search and in the controls."""
     output_dir: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)] = "mechint_analysis"

@@ -80,11 +80,23 @@ def _set(document: Document, path: KeyPath, value: Any, place: Place) -> Documen
         elif tree is not None and not isinstance(tree, dict):
             raise ValueError(f"{quote(dotted(tuple(numbered)))} is not a mapping, so it has no {quote(str(part))}")
         numbered.append(part)
-        if len(numbered) == 2 and numbered[0] == "schedules" and isinstance(here, str) and len(path) > 2:
-            here = {"shape": here}
+        short_for = _short_for(numbered)
+        if short_for is not None and isinstance(here, str) and len(numbered) < len(path):
+            here = {short_for: here}
             document = replace(document, value=with_value(document.value, tuple(numbered), here))
         tree = here
     return _replaced(document, tuple(numbered), value, place)
+
+
+def _short_for(path: Sequence[str | int]) -> str | None:
+    """The key of a mapping that a bare word at this path is short for; None where it is short for none."""
+    match path:
+        case ["schedules", _]:
+            return "shape"
+        case ["checkpoints"] | ["checkpoints", int()]:
+            return "path"
+        case _:
+            return None
 
 
 def _replaced(document: Document, path: KeyPath, value: Any, place: Place) -> Document:

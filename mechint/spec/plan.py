@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import PurePath
 from typing import Any
 
 from mechint.errors import Fault, SpecError
+from mechint.spec.checkpoints import Source
 from mechint.spec.names import is_reserved
 from mechint.spec.scalars import quote
 from mechint.spec.values import Cell, Item, Plan, Spec
@@ -19,16 +21,18 @@ __all__ = ["LONGEST_ID", "plan"]
 LONGEST_ID = 120
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_.+-]+")
-_PREFIXES = re.compile(r"(final|best)_model_(?=.)")
-_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
+_PREFIXES = re.compile(r"^(final|best)_model_(?=.)")
+_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".gguf")
+_SCHEMES = re.compile(r"^(package|hf):")
+_PINNED = re.compile(r"(.+)(@[0-9a-f]{8})[0-9a-f]{32}")
 
 
-def plan(spec: Spec, checkpoints: Sequence[str]) -> Plan:
+def plan(spec: Spec, checkpoints: Sequence[Source]) -> Plan:
     """The items of a spec: checkpoints in the order given, each in the cells in their order.
 
     Raises SpecError where two items would share an id, and so a folder.
     """
-    labels = _label_checkpoints(spec, checkpoints)
+    labels = _label_checkpoints(spec, [checkpoint.name for checkpoint in checkpoints])
     suffixes = _label_cells(spec.cells)
     items = tuple(
         Item(id=_fit(f"{label}{suffix}"), spec=spec.path, checkpoint=checkpoint, cell=cell)
@@ -39,30 +43,46 @@ def plan(spec: Spec, checkpoints: Sequence[str]) -> Plan:
     return Plan(spec=spec, items=items)
 
 
-def _label_checkpoints(spec: Spec, checkpoints: Sequence[str]) -> list[str]:
+def _label_checkpoints(spec: Spec, names: Sequence[str]) -> list[str]:
     """The shortest kind of label that keeps all checkpoints apart.
 
-    For ``output/final_model_stepV0.pt``: ``stepV0``, else ``final_model_stepV0``, else
-    ``output-final_model_stepV0``, and so on up its folders.
+    For ``output/final_model_stepV0.pt``: ``stepV0``, else ``final_model_stepV0``, else ``final_model_stepV0.pt``, else
+    ``output-final_model_stepV0``, and so on up its folders. For ``hf:org/name@commit``: ``name``, else ``name@`` and
+    the beginning of the commit, else ``org-name``.
     """
-    for path in checkpoints:
-        if checkpoints.count(path) > 1:
-            raise SpecError([Fault(file=spec.path, message=f"the checkpoint {quote(path)} is listed twice")])
-    paths = [PurePath(path) for path in checkpoints]
-    deepest = max((len(path.parts) for path in paths), default=1)
-    for level in range(deepest + 1):
-        labels = [_label(path, level) for path in paths]
-        if len({_fit(label).casefold() for label in labels}) == len(labels):
+    for name in names:
+        if names.count(name) > 1:
+            raise SpecError([Fault(file=spec.path, message=f"the checkpoint {quote(name)} is listed twice")])
+    paths = [PurePath(_SCHEMES.sub("", name)) for name in names]
+    labels = [_short_label(path) for path in paths]
+    for folders, whole in itertools.product(range(_deepest(paths)), (False, True)):
+        if _keep_apart(labels):
             break
+        labels = [_label(path, folders, whole=whole) for path in paths]
     return labels
 
 
-def _label(path: PurePath, level: int) -> str:
-    stem = path.stem if path.suffix in _SUFFIXES else path.name
-    if level == 0:
-        return _PREFIXES.sub("", stem, count=1) if _PREFIXES.match(stem) else stem
-    folders = [part for part in path.parts[:-1] if part.strip("./\\")]
-    return "-".join([*folders[len(folders) - level + 1 :], stem] if level > 1 else [stem])
+def _keep_apart(labels: Sequence[str]) -> bool:
+    return len({_fit(label).casefold() for label in labels}) == len(labels)
+
+
+def _deepest(paths: Sequence[PurePath]) -> int:
+    return max((len(path.parts) for path in paths), default=1)
+
+
+def _short_label(path: PurePath) -> str:
+    return _PREFIXES.sub("", _label(path, folders=0, whole=False), count=1)
+
+
+def _label(path: PurePath, folders: int, *, whole: bool) -> str:
+    """The last part of a path behind some of its folders; ``whole`` with the suffix or commit at its end."""
+    parents = [part for part in path.parts[:-1] if part.strip("./\\")]
+    pinned = _PINNED.fullmatch(path.name)
+    if pinned is not None:
+        last = pinned[1] + pinned[2] if whole else pinned[1]
+    else:
+        last = path.stem if path.suffix in _SUFFIXES and not whole else path.name
+    return "-".join([*parents[max(0, len(parents) - folders) :], last])
 
 
 def _label_cells(cells: Sequence[Cell]) -> list[str]:
@@ -107,6 +127,6 @@ def _refuse_twins(spec: Spec, items: Sequence[Item]) -> None:
     for item in items:
         twin = seen.setdefault(item.id.casefold(), item)  # some file systems do not tell A from a
         if twin is not item:
-            both = " and ".join(f"{one.checkpoint} {json.dumps(dict(one.cell.values))}" for one in (twin, item))
+            both = " and ".join(f"{one.checkpoint.name} {json.dumps(dict(one.cell.values))}" for one in (twin, item))
             message = f"two items would have the id {quote(item.id)}: {both}"
             raise SpecError([Fault(file=spec.path, message=message, hint="rename a checkpoint or a value")])

@@ -71,7 +71,7 @@ def _build(
         name=header.name,
         description=header.description,
         tags=header.tags,
-        checkpoints=(header.checkpoints,) if isinstance(header.checkpoints, str) else header.checkpoints,
+        checkpoints=header.checkpoints,
         output_dir=header.output_dir,
         cells=cells,
     )

@@ -36,6 +36,7 @@ def compose_schema(catalog: Catalog) -> Schema:
     """The schema of a spec that may use everything in the catalog."""
     defs: Schema = {}
     header = _section(Header, "header", defs)
+    _allow_bare_paths(header["properties"]["checkpoints"], defs)
     faithfulness = _section(Faithfulness, "faithfulness", defs)
     schedules = _section(Schedules, "schedules", defs)
     for schedule in schedules["properties"].values():
@@ -144,6 +145,14 @@ def _no_schedules_without_masks(catalog: Catalog) -> Schema:
         "if": {"properties": {"method": {**_named(unscheduled), "type": "object"}}, "required": ["method"]},
         "then": {"properties": {"schedules": False}},
     }
+
+
+def _allow_bare_paths(checkpoints: Schema, defs: Schema) -> None:
+    """Let ``runs/*.pt`` stand for ``{path: runs/*.pt}``, and one reference for a list of it."""
+    mapping = checkpoints["items"]
+    shortest = defs[mapping["$ref"].removeprefix(_REFERENCE)]["properties"]["path"]["minLength"]
+    rules = {"minLength": shortest, "if": {"type": "object"}, "then": mapping}
+    checkpoints |= {**rules, "items": {"type": ["string", "object"], **rules}, "type": ["string", "object", "array"]}
 
 
 def _allow_bare_word(schedule: Schema, defs: Schema) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from mechint.spec.checkpoints import Reference, Source
 from mechint.spec.options import OptionsModel
 from mechint.spec.schedules import Schedules
 
@@ -82,8 +83,7 @@ class Spec:
     name: str
     description: str
     tags: tuple[str, ...]
-    checkpoints: tuple[str, ...]
-    """Files, globs and folders, relative to the working directory."""
+    checkpoints: tuple[Reference, ...]
     output_dir: str
     cells: tuple[Cell, ...]
     """One for each combination of the matrix; a single one without a matrix."""
@@ -114,7 +114,7 @@ class Item:
     id: str
     """Only ``[A-Za-z0-9_.+-]``: ``stepV0-target_sparsity0.8``; also the name of its folder."""
     spec: str
-    checkpoint: str
+    checkpoint: Source
     cell: Cell
 
     @property

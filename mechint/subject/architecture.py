@@ -5,7 +5,7 @@ Sites are named as the field names them, the same for every family:
 ==============  ==========================================================================================
 embed           token embeddings, before positions are added
 resid_pre.L     the residual stream that enters block L
-resid_mid.L     the residual stream between attention and MLP
+resid_mid.L     the residual stream between attention and MLP, where they follow each other
 resid_post.L    the residual stream that leaves block L
 q.L k.L v.L     outputs of the projections, before any norm and before rotary positions
 z.L             outputs of the heads, before they are projected
@@ -18,7 +18,7 @@ mlp_out.L       what the MLP adds to the residual stream
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mechint.circuit.space import Site
@@ -64,6 +64,8 @@ class Architecture:
     """Values that the config must have, for families with variants."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """For a kind of site that the family does not have: why."""
+    post_norm: bool = False
+    """The residual stream itself is normalised in every block, so it is no sum of what was added to it."""
 
     def tap(self, site: Site) -> Tap:
         """The site's tap, with the path of its module written out."""
@@ -73,8 +75,11 @@ class Architecture:
             raise CheckpointError(
                 f"{self.name} has no site {site.kind}{because}; it has {', '.join(k for k in KINDS if k in self.sites)}"
             )
-        path = tap.module.replace("{block}", self.block).format(layer=site.layer)
-        return Tap(module=path, side=tap.side, fused=tap.fused, carried=tap.carried, flat=tap.flat)
+        return replace(tap, module=self.path(tap.module, site.layer))
+
+    def path(self, module: str, layer: int) -> str:
+        """A path of the table, written out for a layer."""
+        return module.replace("{block}", self.block).format(layer=layer)
 
 
 def out_of(module: str, *, flat: bool = False) -> Tap:

@@ -1,20 +1,35 @@
-"""Recognising a model of the nanoGPT family by the names and shapes of its weights."""
+"""Recognising a model of the nanoGPT family, its variants included, by the names and shapes of its weights."""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from mechint.checkpoint.checkpoint import Checkpoint
+from mechint.checkpoint.weights import is_finite
 from mechint.errors import CheckpointError
+from mechint.spec.checkpoints import Reference
 from mechint.subject.architecture import Architecture, into, out_of, stream_into
-from mechint.subject.nanogpt import GPT, GPTConfig
+from mechint.subject.gpt2_facts import choose_activation, choose_heads, choose_rank, refuse_other_functions
+from mechint.subject.gpt2_layouts import LaidOut, listed, to_nanogpt
+from mechint.subject.misfits import describe_misfits
+from mechint.subject.nanogpt import GPT, FoldedGates, GPTConfig, shape_of
+from mechint.subject.subject import Shape
 
-__all__ = ["GPT2", "GPT2_KV_TIED", "fit_weights", "infer_config"]
+__all__ = [
+    "GPT2",
+    "GPT2_GATED",
+    "GPT2_KV_TIED",
+    "GPT2_RA",
+    "GPT2_RA_FOLDED",
+    "GPT2_RA_GATED",
+    "architecture_of",
+    "infer_config",
+    "load_gpt2",
+]
 
 _BLOCK = "transformer.h.{layer}"
 _SITES = {
@@ -32,66 +47,166 @@ _SITES = {
 }
 GPT2 = Architecture(name="gpt2-nanogpt", block=_BLOCK, sites=_SITES)
 GPT2_KV_TIED = Architecture(name="gpt2-nanogpt-kv-tied", block=_BLOCK, sites=_SITES)
+GPT2_GATED = Architecture(name="gpt2-nanogpt-gated", block=_BLOCK, sites=_SITES)
+GPT2_RA = Architecture(name="gpt2-nanogpt-ra", block=_BLOCK, sites=_SITES)
+GPT2_RA_GATED = Architecture(name="gpt2-nanogpt-ra-gated", block=_BLOCK, sites=_SITES)
+GPT2_RA_FOLDED = Architecture(name="gpt2-nanogpt-ra-folded", block=_BLOCK, sites=_SITES)
+
+_KINDS = {
+    GPT2.name: "vanilla GPT-2",
+    GPT2_KV_TIED.name: "KV-tied GPT-2",
+    GPT2_GATED.name: "GPT-2 with gated heads",
+    GPT2_RA.name: "GPT-2 with reciprocal attention",
+    GPT2_RA_GATED.name: "GPT-2 with reciprocal attention and gated heads",
+    GPT2_RA_FOLDED.name: "GPT-2 with folded reciprocal attention",
+}
 
 _MOST_LAYERS = 1000
-_ROWS = 12
-"""Lines of each kind in a list of weights that do not fit."""
-_MOST_COMPARED = 1000
-"""Names among which a similar one is looked for."""
 
-# Variants that other trainers write and that this module's model does not compute.
+# Variants that other trainers write and that no model here computes.
 _FOREIGN = (
-    ("reciprocal attention", re.compile(r"\.(ra_logit|ra_head_proj|ra_ln|sdpa_gate)\b")),
-    ("the older reciprocal attention", re.compile(r"\.(w_std|w_rec|rwr_alpha|_gates_dirty)\b")),
+    ("a reciprocal MLP", re.compile(r"\.mlp\.(w_std|w_rec|up_std|up_low|attn_scale|coupling_scale)\b")),
+    ("skip gates on reciprocal attention", re.compile(r"\.attn\.skip_(std|lowrank)_attn\b")),
+    ("spectral reciprocal attention", re.compile(r"\.attn\.(raw_beta|basis_u|selected_heads)\b")),
+    ("alternating reciprocal attention", re.compile(r"\balternation_logits\b")),
     (
         "multi-head latent attention",
         re.compile(r"latent|mla|[kq]v?_a_proj|kv_b_proj|kv_down|kv_up|w_(dkv|uk|uv)\b", re.IGNORECASE),
     ),
     ("LoRA adapters", re.compile(r"lora_", re.IGNORECASE)),
 )
-# Heads of the named sizes, with the layers and width that they go with.
-_NAMED_SIZES = {
-    "gpt2-tiny": (6, 8, 512),
-    "gpt2": (12, 12, 768),
-    "gpt2-medium": (24, 16, 1024),
-    "gpt2-large": (36, 20, 1280),
-    "gpt2-xl": (48, 25, 1600),
-}
+
+_RECIPROCAL = re.compile(r"\.attn\.(ra_logit|ra_head_proj|ra_ln)\b")
+_GATE = re.compile(r"\.attn\.sdpa_gate\b")
+_FOLDED = re.compile(r"\.attn\.(w_std|w_rec|rwr_alpha|_gates_dirty)\b")
+_FOLDED_FLAG = re.compile(r"transformer\.h\.\d+\.attn\._gates_dirty")
+_FOLDED_START = {"w_std": 0.9, "w_rec": 0.1}
+"""What gates start at in the older tool's first versions."""
 
 
-def infer_config(checkpoint: Checkpoint, n_head: int | None) -> GPTConfig:
-    """The model's shape: from the weights, and ``n_head`` from the caller or the checkpoint's facts.
+def load_gpt2(checkpoint: Checkpoint, reference: Reference) -> tuple[GPT, Architecture, Shape]:
+    """The model of a checkpoint without a config, float32, frozen and in eval mode, with its table and sizes.
 
-    Raises CheckpointError where the weights are of another kind or the number of heads is not to be had.
+    Raises CheckpointError where it is no variant of GPT-2 that is known, where a weight is missing, unknown or
+    misshapen, or where a number is needed that neither the file nor the spec states.
     """
-    path, weights = checkpoint.path, checkpoint.weights
-    _refuse_foreign(path, weights)
-    wte, wpe = _matrix(checkpoint, "transformer.wte.weight"), _matrix(checkpoint, "transformer.wpe.weight")
-    projection = _matrix(checkpoint, "transformer.h.0.attn.c_attn.weight")
-    width = wte[1]
-    if projection not in ((3 * width, width), (2 * width, width)):
-        turned = projection == (width, 3 * width)
+    _refuse_foreign(checkpoint)
+    laid_out = to_nanogpt(checkpoint)
+    config = infer_config(laid_out, reference)
+    architecture = architecture_of(config)
+    if reference.architecture not in (None, architecture.name):
         raise CheckpointError(
-            f"{path}: transformer.h.0.attn.c_attn.weight is {list(projection)}; expected {[3 * width, width]} for "
-            f"vanilla GPT-2 or {[2 * width, width]} with keys tied to values"
-            + (", and this looks like Hugging Face's GPT-2, whose weights lie the other way round" if turned else "")
+            f"{checkpoint.path}: its weights are those of {architecture.name}, and the spec says architecture "
+            f"{reference.architecture!r}; leave that out"
         )
-    layers = {int(found[1]) for name in weights if (found := re.match(r"transformer\.h\.(\d{1,6})\.", name))}
+    weights = _fit_weights(laid_out.checkpoint, config)
+    with torch.device("meta"):
+        model = GPT(config)
+    model.load_state_dict(weights, strict=True, assign=True)
+    if torch.equal(weights["lm_head.weight"], weights["transformer.wte.weight"]):
+        model.lm_head.weight = model.get_parameter("transformer.wte.weight")
+    return model.requires_grad_(requires_grad=False).eval(), architecture, shape_of(config)
+
+
+def architecture_of(config: GPTConfig) -> Architecture:
+    """The table of the variant, which its name tells apart."""
+    if config.folded is not None:
+        return GPT2_RA_FOLDED
+    if config.reciprocal_heads:
+        return GPT2_RA_GATED if config.gated else GPT2_RA
+    if config.kv_tied:
+        return GPT2_KV_TIED
+    return GPT2_GATED if config.gated else GPT2
+
+
+def infer_config(laid_out: LaidOut, reference: Reference) -> GPTConfig:
+    """The model's shape: from its weights, and what they do not show from the spec or the checkpoint's facts."""
+    checkpoint = laid_out.checkpoint
+    names = list(checkpoint.weights)
+    layers = {int(found[1]) for name in names if (found := re.match(r"transformer\.h\.(\d{1,6})\.", name))}
     n_layer = len(layers)
     if n_layer > _MOST_LAYERS:
-        raise CheckpointError(f"{path}: has {n_layer:,} layers, and {_MOST_LAYERS:,} is the most that is read")
+        raise CheckpointError(
+            f"{checkpoint.path}: has {n_layer:,} layers, and {_MOST_LAYERS:,} is the most that is read"
+        )
+    refuse_other_functions(laid_out)
+    _refuse_mixtures(laid_out)
+    n_head = choose_heads(laid_out, n_layer, reference)
     return GPTConfig(
         n_layer=n_layer,
-        n_head=_infer_heads(checkpoint, n_layer, width, n_head),
-        n_embd=width,
-        block_size=wpe[0],
-        vocab_size=wte[0],
-        bias=any(name.endswith(".bias") and not name.endswith(".attn.bias") for name in weights),
-        kv_tied=projection[0] == 2 * width,
+        n_head=n_head,
+        n_embd=laid_out.width,
+        block_size=laid_out.context,
+        vocab_size=laid_out.n_vocab,
+        bias=any(name.endswith(".bias") for name in names),
+        activation=choose_activation(laid_out, reference),
+        kv_tied=laid_out.kv_tied,
+        gated=any(map(_GATE.search, names)),
+        reciprocal_heads=_reciprocal_heads(laid_out, n_layer, n_head),
+        folded=_folded_gates(laid_out, n_head),
     )
 
 
-def fit_weights(checkpoint: Checkpoint, config: GPTConfig) -> dict[str, Tensor]:
+def _refuse_foreign(checkpoint: Checkpoint) -> None:
+    for kind, pattern in _FOREIGN:
+        names = [name for name in checkpoint.weights if pattern.search(name)]
+        if names:
+            raise CheckpointError(
+                f"{checkpoint.path}: is a model with {kind}, which mechint does not know; not understood: "
+                f"{listed(names)}"
+            )
+
+
+def _refuse_mixtures(laid_out: LaidOut) -> None:
+    """Variants are computed one at a time, but for the gate, which goes with the first reciprocal form."""
+    names = list(laid_out.checkpoint.weights)
+    found = {
+        "reciprocal attention": list(filter(_RECIPROCAL.search, names)),
+        "gated heads": list(filter(_GATE.search, names)),
+        "folded reciprocal attention": list(filter(_FOLDED.search, names)),
+    }
+    kinds = [kind for kind, keys in found.items() if keys]
+    kinds += ["tied keys and values"] * laid_out.kv_tied + ["Hugging Face's layout"] * laid_out.hugging_face
+    if len(kinds) > 1 and kinds != ["reciprocal attention", "gated heads"]:
+        keys = [key for keys in found.values() for key in keys[:2]]
+        raise CheckpointError(
+            f"{laid_out.checkpoint.path}: has {' and '.join(kinds)} in one model, which no known trainer writes; not "
+            f"understood: {listed(keys)}"
+        )
+
+
+def _reciprocal_heads(laid_out: LaidOut, n_layer: int, n_head: int) -> tuple[int, ...]:
+    """For each layer, the heads whose outputs its reciprocal projection reads; empty where no layer has one."""
+    if not any(map(_RECIPROCAL.search, laid_out.checkpoint.weights)):
+        return ()
+    d_head = laid_out.width // n_head
+    heads = []
+    for layer in range(n_layer):
+        name = f"{_BLOCK.format(layer=layer)}.attn.ra_head_proj.weight"
+        weight = laid_out.checkpoint.weights.get(name)
+        columns = 0 if weight is None or weight.ndim != 2 else weight.shape[1]
+        if columns % d_head or columns > laid_out.width:
+            raise CheckpointError(
+                f"{laid_out.checkpoint.path}: {name} reads {columns} channels, which are no whole heads of {d_head}; "
+                f"{n_head} is perhaps not its number of heads"
+            )
+        heads.append(columns // d_head)
+    return tuple(heads)
+
+
+def _folded_gates(laid_out: LaidOut, n_head: int) -> FoldedGates | None:
+    weights = laid_out.checkpoint.weights
+    if not any(map(_FOLDED.search, weights)):
+        return None
+    gate = weights.get(f"{_BLOCK.format(layer=0)}.attn.w_rec")
+    return FoldedGates(
+        rank=choose_rank(laid_out, laid_out.width // n_head, FoldedGates().rank),
+        shape=tuple(gate.shape) if gate is not None and tuple(gate.shape) in ((1,), (n_head,)) else (),
+        restart=any(name.endswith(".rwr_alpha") for name in weights),
+    )
+
+
+def _fit_weights(checkpoint: Checkpoint, config: GPTConfig) -> dict[str, Tensor]:
     """The weights that ``GPT(config)`` takes, float32, under its own names for them.
 
     Raises CheckpointError with a list where any weight is missing, unknown or of another shape.
@@ -99,108 +214,62 @@ def fit_weights(checkpoint: Checkpoint, config: GPTConfig) -> dict[str, Tensor]:
     with torch.device("meta"):
         expected = {name: tuple(weight.shape) for name, weight in GPT(config).state_dict().items()}
     weights = dict(checkpoint.weights)
-    for name in [name for name in weights if re.fullmatch(r"transformer\.h\.\d+\.attn\.bias", name)]:
-        if not _is_causal_mask(weights.pop(name), config.block_size):
-            raise CheckpointError(f"{checkpoint.path}: {name} is no causal mask, the only buffer known of that name")
+    if config.folded is not None:
+        _drop_flags(checkpoint.path, weights)
+        _refuse_gates_multiplied_in(checkpoint)
     if "lm_head.weight" not in weights and "transformer.wte.weight" in weights:
         weights["lm_head.weight"] = weights["transformer.wte.weight"]
-    _refuse_misfits(checkpoint.path, config, expected, weights)
+    _refuse_misfits(checkpoint, config, expected, weights)
     return {name: _as_float32(f"{checkpoint.path}: {name}", weights[name]) for name in expected}
+
+
+def _drop_flags(path: str, weights: dict[str, Tensor]) -> None:
+    """Take out the buffer that would say that gates await being multiplied into the projection."""
+    for name in list(filter(_FOLDED_FLAG.fullmatch, weights)):
+        flag = weights.pop(name)
+        if flag.numel() != 1 or flag.item() != 0:
+            raise CheckpointError(
+                f"{path}: {name} is set, so what its gates w_std and w_rec are multiplied with is not certain"
+            )
+
+
+def _refuse_gates_multiplied_in(checkpoint: Checkpoint) -> None:
+    """Raise CheckpointError where training left every gate as it was, which it cannot where the forward pass has them.
+
+    The first version of folded attention multiplied its gates into the projection once and had no further use for them.
+    """
+    gates = {name: weight for name, weight in checkpoint.weights.items() if name.endswith((".w_std", ".w_rec"))}
+    untouched = all(
+        bool((weight == torch.tensor(_FOLDED_START[name.rpartition(".")[2]], dtype=weight.dtype)).all())
+        for name, weight in gates.items()
+    )
+    if checkpoint.step and gates and untouched:
+        raise CheckpointError(
+            f"{checkpoint.path}: after {checkpoint.step:,} steps its gates are as they started, so they are probably "
+            f"multiplied into the projections already: {listed(list(gates))}\n"
+            "  hint: if so, save ones in their place"
+        )
+
+
+def _refuse_misfits(
+    checkpoint: Checkpoint, config: GPTConfig, expected: Mapping[str, tuple[int, ...]], weights: Mapping[str, Tensor]
+) -> None:
+    missing = [f"{name} {list(shape)}" for name, shape in expected.items() if name not in weights]
+    unknown = [name for name in weights if name not in expected]
+    wrong = [
+        f"{name} {list(weights[name].shape)}, expected {list(shape)}"
+        for name, shape in expected.items()
+        if name in weights and tuple(weights[name].shape) != shape
+    ]
+    if missing or unknown or wrong:
+        kind = f"{_KINDS[architecture_of(config).name]} with {config.n_layer} layers of width {config.n_embd}"
+        raise CheckpointError(describe_misfits(checkpoint, kind, missing, unknown, wrong))
 
 
 def _as_float32(place: str, tensor: Tensor) -> Tensor:
     if not tensor.is_floating_point():
         raise CheckpointError(f"{place} is of kind {str(tensor.dtype).removeprefix('torch.')}, which no weight is")
     converted = tensor.to(torch.float32, copy=True).contiguous()
-    if not torch.isfinite(converted).all():
+    if not is_finite(converted):
         raise CheckpointError(f"{place} has values that float32 cannot hold")
     return converted
-
-
-def _refuse_foreign(path: str, weights: Mapping[str, Tensor]) -> None:
-    for kind, pattern in _FOREIGN:
-        names = [name for name in weights if pattern.search(name)]
-        if names:
-            raise CheckpointError(
-                f"{path}: is a model with {kind}, which mechint does not know; not understood: {_listed(names)}"
-            )
-
-
-def _matrix(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
-    tensor = checkpoint.weights.get(name)
-    if tensor is None:
-        near = difflib.get_close_matches(name, list(checkpoint.weights)[:_MOST_COMPARED], n=1, cutoff=0.6)
-        raise CheckpointError(
-            f"{checkpoint.path}: is no model of the nanoGPT family: {name} is missing"
-            + (f" (there is {near[0]})" if near else "")
-            + f"; it holds {_listed(list(checkpoint.weights))}"
-        )
-    if tensor.ndim != 2 or 0 in tensor.shape:
-        raise CheckpointError(f"{checkpoint.path}: {name} has shape {list(tensor.shape)}; expected a matrix")
-    return tensor.shape[0], tensor.shape[1]
-
-
-def _infer_heads(checkpoint: Checkpoint, n_layer: int, width: int, asked: int | None) -> int:
-    """The number of heads: as asked, else as the checkpoint's facts state it, else of the size that they name."""
-    path, facts = checkpoint.path, checkpoint.facts
-    stated = facts.get("n_head")
-    if stated is None and (named := _NAMED_SIZES.get(str(facts.get("model_name")))):
-        stated = named[1] if (named[0], named[2]) == (n_layer, width) else None
-    for fact, found in (("n_layer", n_layer), ("n_embd", width)):
-        if asked is None and facts.get(fact) not in (None, found):
-            raise CheckpointError(
-                f"{path}: its config says {fact} {facts[fact]!r:.40} and its weights have {found}, so its n_head is "
-                "not to be trusted either; save the right numbers in the checkpoint's config"
-            )
-    if asked is not None and stated not in (None, asked):
-        raise CheckpointError(f"{path}: has {stated!r:.40} heads by its own config, and {asked} were asked for")
-    heads = asked if asked is not None else stated
-    if heads is None:
-        raise CheckpointError(
-            f"{path}: does not say how many attention heads it has, which no weight shows; save it in "
-            "the checkpoint as {'model': …, 'model_args': {'n_head': …}}"
-        )
-    if type(heads) is not int or not 1 <= heads <= width or width % heads:
-        raise CheckpointError(f"{path}: {heads!r:.40} heads do not divide the width {width}")
-    return heads
-
-
-def _is_causal_mask(tensor: Tensor, block_size: int) -> bool:
-    square = tensor.reshape(tensor.shape[-2:]) if tensor.ndim == 4 and tensor.shape[:2] == (1, 1) else tensor
-    if square.shape != (block_size, block_size):
-        return False
-    return torch.equal(square != 0, torch.ones(block_size, block_size, dtype=torch.bool).tril())
-
-
-def _refuse_misfits(
-    path: str, config: GPTConfig, expected: Mapping[str, tuple[int, ...]], weights: Mapping[str, Tensor]
-) -> None:
-    missing = [name for name in expected if name not in weights]
-    unknown = [name for name in weights if name not in expected]
-    misshapen = [name for name in expected if name in weights and tuple(weights[name].shape) != expected[name]]
-    if not (missing or unknown or misshapen):
-        return
-    rows = _rows("missing", missing, lambda name: f"{list(expected[name])}{_near(name, unknown)}")
-    rows += _rows("not understood", unknown, lambda name: f"{list(weights[name].shape)}{_near(name, missing)}")
-    rows += _rows(
-        "wrong shape", misshapen, lambda name: f"{list(weights[name].shape)}, expected {list(expected[name])}"
-    )
-    kind = "KV-tied GPT-2" if config.kv_tied else "vanilla GPT-2"
-    raise CheckpointError(
-        f"{path}: its weights are not those of a {kind} with {config.n_layer} layers of width {config.n_embd}; a part "
-        "of a model is never loaded\n" + "\n".join(rows)
-    )
-
-
-def _rows(title: str, names: list[str], describe: Callable[[str], str]) -> list[str]:
-    rows = [f"  {title:<15} {name} {describe(name)}" for name in names[:_ROWS]]
-    return rows + ([f"  {title:<15} and {len(names) - _ROWS} more"] if len(names) > _ROWS else [])
-
-
-def _near(name: str, others: list[str]) -> str:
-    near = difflib.get_close_matches(name, others[:_MOST_COMPARED], n=1, cutoff=0.8)
-    return f", is it {near[0]}?" if near else ""
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:6]) + (" …" if len(names) > 6 else "")

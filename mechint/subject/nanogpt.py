@@ -1,7 +1,6 @@
-"""The nanoGPT family: GPT-2 with plain linear layers, and its variant with tied keys and values.
+"""The nanoGPT family: GPT-2 with plain linear layers, and the variants of its attention that the older tool trains.
 
-Parameter names and layouts are those of nanoGPT checkpoints (weights ``[out, in]``). The modules ``q``, ``k``,
-``v`` and ``z`` hold no parameters: they name the activations that interventions hook.
+Parameter names and layouts are those of nanoGPT checkpoints (weights ``[out, in]``).
 """
 
 from __future__ import annotations
@@ -9,12 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mechint.spec.checkpoints import Activation
+from mechint.subject.attention import Attention, FoldedAttention
 from mechint.subject.subject import Shape
 
-__all__ = ["GPT", "GPTConfig", "shape_of"]
+__all__ = ["GPT", "FoldedGates", "GPTConfig", "shape_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedGates:
+    """How reciprocity is folded into every head, in the older of the two reciprocal forms."""
+
+    rank: int = 4
+    """Channels at the end of each head that are folded."""
+    shape: tuple[int, ...] = ()
+    """Of a layer's gates: one number, or one for each head."""
+    restart: bool = False
+    """A learned part of each head's output is its own value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +41,14 @@ class GPTConfig:
     vocab_size: int
     bias: bool = True
     """Biases in linear layers and norms."""
+    activation: Activation = "gelu"
     kv_tied: bool = False
     """Keys are the values: one projection gives both, as in the older tool's variant V1."""
+    gated: bool = False
+    """A sigmoid gate on the heads' outputs."""
+    reciprocal_heads: tuple[int, ...] = ()
+    """For each layer, how many of its last heads attend reciprocally too; empty where none does."""
+    folded: FoldedGates | None = None
 
 
 def shape_of(config: GPTConfig) -> Shape:
@@ -48,7 +66,7 @@ def shape_of(config: GPTConfig) -> Shape:
 
 
 class GPT(nn.Module):
-    """A decoder with learned positions, pre-norm blocks, erf GELU and an unembedding tied to the embedding."""
+    """A decoder with learned positions, pre-norm blocks and an unembedding tied to the embedding."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -57,7 +75,7 @@ class GPT(nn.Module):
             {
                 "wte": nn.Embedding(config.vocab_size, config.n_embd),
                 "wpe": nn.Embedding(config.block_size, config.n_embd),
-                "h": nn.ModuleList(Block(config) for _ in range(config.n_layer)),
+                "h": nn.ModuleList(Block(config, layer) for layer in range(config.n_layer)),
                 "ln_f": nn.LayerNorm(config.n_embd, bias=config.bias),
             }
         )
@@ -82,12 +100,12 @@ class GPT(nn.Module):
 class Block(nn.Module):
     """Attention and MLP, each added to the residual stream."""
 
-    def __init__(self, config: GPTConfig) -> None:
+    def __init__(self, config: GPTConfig, layer: int) -> None:
         super().__init__()
         self.ln_1 = nn.LayerNorm(config.n_embd, bias=config.bias)
-        self.attn = Attention(config)
+        self.attn = _attention(config, layer)
         self.ln_2 = nn.LayerNorm(config.n_embd, bias=config.bias)
-        self.mlp = MLP(config)
+        self.mlp = MLP(config.n_embd, bias=config.bias, activation=config.activation)
 
     def forward(self, x: Tensor, seen: Tensor | None) -> Tensor:
         x = x + self.attn(self.ln_1(x), seen)
@@ -95,49 +113,33 @@ class Block(nn.Module):
         return out
 
 
-class Attention(nn.Module):
-    """Causal multi-head attention; with ``kv_tied`` the projection gives q and v, and k is v."""
-
-    def __init__(self, config: GPTConfig) -> None:
-        super().__init__()
-        self.n_head = config.n_head
-        self.kv_tied = config.kv_tied
-        self.c_attn = nn.Linear(config.n_embd, (2 if config.kv_tied else 3) * config.n_embd, bias=config.bias)
-        self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
-        self.q, self.k, self.v, self.z = nn.Identity(), nn.Identity(), nn.Identity(), nn.Identity()
-
-    def forward(self, x: Tensor, seen: Tensor | None) -> Tensor:
-        b, p, d = x.shape
-        q, k, v = self._project(x)  # [b p d] each
-        q, k, v = self.q(q), self.k(k), self.v(v)
-        heads = (b, p, self.n_head, d // self.n_head)
-        z = F.scaled_dot_product_attention(
-            q.view(heads).transpose(1, 2),
-            k.view(heads).transpose(1, 2),
-            v.view(heads).transpose(1, 2),
-            attn_mask=seen,
-            is_causal=seen is None,
-        )  # [b h p k]
-        out: Tensor = self.c_proj(self.z(z.transpose(1, 2).reshape(b, p, d)))  # [b p d]
-        return out
-
-    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        parts = self.c_attn(x).chunk(2 if self.kv_tied else 3, dim=-1)
-        return (parts[0], parts[1], parts[1]) if self.kv_tied else (parts[0], parts[1], parts[2])
-
-
 class MLP(nn.Module):
-    """Two linear layers around an erf GELU."""
+    """Two linear layers around a GELU, by the error function or by its approximation with tanh."""
 
-    def __init__(self, config: GPTConfig) -> None:
+    def __init__(self, width: int, *, bias: bool, activation: Activation) -> None:
         super().__init__()
-        self.c_fc = nn.Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)
-        self.gelu = nn.GELU()
-        self.c_proj = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
+        self.c_fc = nn.Linear(width, 4 * width, bias=bias)
+        self.gelu = nn.GELU(approximate="tanh" if activation == "gelu_tanh" else "none")
+        self.c_proj = nn.Linear(4 * width, width, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.c_proj(self.gelu(self.c_fc(x)))
         return out
+
+
+def _attention(config: GPTConfig, layer: int) -> nn.Module:
+    if (folded := config.folded) is not None:
+        return FoldedAttention(
+            config.n_embd, config.n_head, rank=folded.rank, gates=folded.shape, restart=folded.restart
+        )
+    return Attention(
+        config.n_embd,
+        config.n_head,
+        bias=config.bias,
+        kv_tied=config.kv_tied,
+        gated=config.gated,
+        reciprocal_heads=config.reciprocal_heads[layer] if config.reciprocal_heads else 0,
+    )
 
 
 def _seen(mask: Tensor) -> Tensor:

@@ -65,11 +65,13 @@ class Subject:
     """What a search computes products in; measurements use the weights' own dtype."""
 
     def logits(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Run the model's own forward pass: ``[b p]`` tokens to ``[b p v]`` logits.
+        """Run the model's own forward pass: ``[b p]`` tokens to ``[b p v]`` logits, in float32 at least.
 
         ``mask`` ``[b p]`` is true at tokens and false at padding, on either side; None where nothing is padded.
         """
-        return self.forward(self.model, tokens, mask)
+        device = self.device
+        logits = self.forward(self.model, tokens.to(device), None if mask is None else mask.to(device))
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     @property
     def device(self) -> torch.device:

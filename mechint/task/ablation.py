@@ -64,11 +64,13 @@ class Ablated:
         if self.ablation.name == "mean":
             return dict(self.means)
         if self.ablation.name == "zero":
-            zero = next(self.ablation.subject.model.parameters()).new_zeros(())
+            zero = torch.zeros((), dtype=self.ablation.subject.dtype, device=self.ablation.subject.device)
             return dict.fromkeys(self.sites, zero)
         partners = torch.tensor([self._partner(row) for row in rows])
-        tokens = self.ablation.reference.take(partners).tokens[:, : examples.tokens.shape[1]]
-        return capture(self.ablation.subject, self.sites, tokens)
+        others = self.ablation.reference.take(partners)
+        length = examples.tokens.shape[1]
+        mask = None if others.mask is None else others.mask[:, :length]
+        return capture(self.ablation.subject, self.sites, others.tokens[:, :length], mask)
 
     def _partner(self, row: int) -> int:
         count = len(self.ablation.reference)
@@ -80,8 +82,7 @@ def _means(subject: Subject, sites: Sequence[Site], reference: Examples) -> dict
     """Mean over examples and positions of each channel: ``[u]`` at each site, summed in float64."""
     totals: dict[Site, Tensor] = {}
     for batch in reference.batches(REFERENCE_BATCH):
-        for site, activation in capture(subject, sites, batch.tokens).items():
-            summed = activation.double().sum((0, 1))  # [u]
+        for site, activation in capture(subject, sites, batch.tokens, batch.mask).items():
+            summed = activation[batch.real].double().sum(0)  # [u]
             totals[site] = totals[site] + summed if site in totals else summed
-    dtype = next(subject.model.parameters()).dtype
-    return {site: (total / reference.tokens.numel()).to(dtype) for site, total in totals.items()}
+    return {site: (total / int(reference.real.sum())).to(subject.dtype) for site, total in totals.items()}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import torch
 
 from mechint.task.examples import Examples
 from mechint.task.metric import Metric
@@ -19,3 +21,7 @@ class Task:
     metric: Metric
     description: str
     """One sentence for the report."""
+
+    def to(self, device: torch.device) -> Task:
+        """The same task with its examples on a device."""
+        return replace(self, search=self.search.to(device), heldout=self.heldout.to(device))

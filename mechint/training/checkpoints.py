@@ -6,13 +6,14 @@ A training loop of one's own needs three calls::
     saver.evaluated(model, iteration=500, train_loss=3.1, val_loss=3.2, learning_rate=6e-4)   # at each evaluation
     saver.finished(model, iteration=10_000)                                                   # at the end
 
-They leave ``best_model_stepV0.pt``, ``final_model_stepV0.pt`` and ``training_metrics_stepV0.json`` in ``output``.
+They leave ``best_model_stepV0.pt``, ``final_model_stepV0.pt`` and ``training_metrics_stepV0.json`` in ``output``. With
+a gate, a fourth call after each step, ``saver.stepped(model, iteration=iteration)``, judges checkpoints on the way;
+``saver.should_stop`` says whether one ends the training.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from collections.abc import Mapping
@@ -21,18 +22,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from mechint.files import atomic_write, write_text
+from mechint.files import atomic_write
+from mechint.training.curves import Curves
+from mechint.training.gate import GateResult, SpecGate, is_main_process
 
 if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-__all__ = ["CheckpointCallback", "best_path", "final_path", "metrics_path", "save_checkpoint"]
-
-_SERIES = (
-    *("train_losses", "val_losses", "train_perplexities", "val_perplexities"),
-    *("learning_rates", "timestamps", "iterations"),
-)
+__all__ = ["CheckpointCallback", "best_path", "final_path", "iteration_path", "metrics_path", "save_checkpoint"]
 
 
 def final_path(output_dir: Path, step: str) -> Path:
@@ -43,6 +41,11 @@ def final_path(output_dir: Path, step: str) -> Path:
 def best_path(output_dir: Path, step: str) -> Path:
     """Where the weights with the lowest validation loss so far go."""
     return output_dir / f"best_model_step{step}.pt"
+
+
+def iteration_path(output_dir: Path, step: str, iteration: int) -> Path:
+    """Where the weights that a gate judges on the way go; one name for each variant, which may share the folder."""
+    return output_dir / f"checkpoint_iter_{iteration}_step{step}.pt"
 
 
 def metrics_path(output_dir: Path, step: str) -> Path:
@@ -84,14 +87,26 @@ def save_checkpoint(
 
 
 class CheckpointCallback:
-    """Keeps the curves of one training, and saves the best, the final and the interrupted model."""
+    """Keeps the curves of one training, saves the best and the final model, and has a gate judge them on the way."""
 
-    def __init__(self, output_dir: Path | str, step: str, *, config: Mapping[str, object]) -> None:
+    def __init__(
+        self, output_dir: Path | str, step: str, *, config: Mapping[str, object], gate: SpecGate | None = None
+    ) -> None:
         self.output_dir = Path(output_dir)
         self.step = step
         self.config = config
+        self.gate = gate
         self.best_val_loss = math.inf
-        self._series: dict[str, list[float]] = {name: [] for name in _SERIES}
+        self.judged: list[GateResult] = []
+        """What the gate has found, in the order of the steps."""
+        self._curves = Curves()
+        if gate is not None and is_main_process():
+            gate.check_spec()
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether a checkpoint that was judged ends the training; the loop is to leave then."""
+        return self.gate is not None and any(map(self.gate.stops, self.judged))
 
     def evaluated(
         self,
@@ -104,12 +119,26 @@ class CheckpointCallback:
         optimizer: Optimizer | None = None,
     ) -> None:
         """Note one evaluation (losses in nats per token) and save the model if it is the best so far."""
-        values = (train_loss, val_loss, _perplexity(train_loss), _perplexity(val_loss), learning_rate, time.time())
-        for name, value in zip(_SERIES, (*values, iteration), strict=True):
-            self._series[name].append(value)
+        self._curves.add(
+            iteration=iteration,
+            train_loss=train_loss,
+            val_loss=val_loss,
+            learning_rate=learning_rate,
+            timestamp=time.time(),
+        )
         if val_loss < self.best_val_loss:
             self.best_val_loss = val_loss
             self._save(best_path(self.output_dir, self.step), model, iteration, optimizer)
+
+    def stepped(self, model: nn.Module, *, iteration: int) -> None:
+        """After a training step: save ``checkpoint_iter_*.pt`` and have it judged, if the gate is due.
+
+        Only the main process of a distributed training does so; ``agreed_by_all(saver.should_stop)`` tells the others.
+        """
+        if self.gate is not None and self.gate.is_due(iteration) and is_main_process():
+            path = iteration_path(self.output_dir, self.step, iteration)
+            self._save(path, model, iteration, None)
+            self._judge(self.gate, path, iteration, f"step{iteration}")
 
     def finished(
         self,
@@ -119,21 +148,30 @@ class CheckpointCallback:
         optimizer: Optimizer | None = None,
         facts: Mapping[str, object] | None = None,
     ) -> None:
-        """Save the final model and the curves; ``facts`` are further entries of the curves' file."""
+        """Save the final model and the curves; ``facts`` are further entries of the curves' file.
+
+        The gate judges the final model, unless it has just judged the same iteration.
+        """
         self.write_metrics(iteration=iteration, facts=facts)
         # Last, since a final model says that the training is complete.
-        self._save(final_path(self.output_dir, self.step), model, iteration, optimizer)
+        final = final_path(self.output_dir, self.step)
+        self._save(final, model, iteration, optimizer)
+        if self.gate is None or not is_main_process() or (self.judged and self.judged[-1].step == iteration):
+            return
+        self._judge(self.gate, final, iteration, "final")
+        self.write_metrics(iteration=iteration, facts=facts)
 
     def write_metrics(self, *, iteration: int, facts: Mapping[str, object] | None = None) -> None:
-        """Write the curves so far."""
-        best = self.best_val_loss if math.isfinite(self.best_val_loss) else None
-        content = {"final_iteration": iteration, "best_val_loss": best, **(facts or {}), "metrics": self._series}
-        write_text(metrics_path(self.output_dir, self.step), json.dumps(content, indent=1) + "\n")
+        """Write the curves so far, and what the gate has found."""
+        found = {"gates": [result.facts for result in self.judged]} if self.gate else {}
+        path = metrics_path(self.output_dir, self.step)
+        self._curves.write(
+            path, iteration=iteration, best_val_loss=self.best_val_loss, facts={**found, **(facts or {})}
+        )
+
+    def _judge(self, gate: SpecGate, path: Path, iteration: int, folder: str) -> None:
+        self.judged.append(gate.judge(path, step=iteration, folder=f"{self.step}/{folder}"))
 
     def _save(self, path: Path, model: nn.Module, iteration: int, optimizer: Optimizer | None) -> None:
         best = self.best_val_loss
         save_checkpoint(path, model, config=self.config, iteration=iteration, best_val_loss=best, optimizer=optimizer)
-
-
-def _perplexity(loss: float) -> float:
-    return math.exp(loss) if loss < 700 else math.inf

@@ -23,9 +23,9 @@ class Recipe:
     matrix_lr: float = 0.02
     """Peak learning rate of Muon, for the weight matrices inside the blocks."""
     other_lr: float = 0.01
-    """Peak learning rate of AdamW, for embeddings, biases and norms."""
+    """Peak learning rate of AdamW, for embeddings, biases, norms and the share of reciprocal attention."""
     weight_decay: float = 0.1
-    """Of the matrices; embeddings, biases and norms are not decayed."""
+    """Of the matrices; nothing else is decayed."""
     warmup: float = 0.05
     """Fraction of the steps over which the learning rates rise; they fall as a cosine to zero after."""
     clip: float = 1.0

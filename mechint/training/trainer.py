@@ -91,9 +91,7 @@ def _train_variant(
     variant: Variant, text: _Text, recipe: Recipe, output_dir: Path, seed: int, console: Console
 ) -> None:
     model = init_model(variant.shape, seed)
-    origin = {"step": variant.name, "dataset": "stdlib", "data_sha256": text.sha256, "seed": seed}
-    config = {**asdict(variant.shape), **origin, **asdict(recipe)}
-    saver = CheckpointCallback(output_dir, variant.name, config=config)
+    saver = CheckpointCallback(output_dir, variant.name, config=_facts(variant, text, recipe, seed))
     facts = {"bigram_val_loss": text.bigram_val_loss}
     started = time.monotonic()
     losses = TextColumn("{task.fields[losses]}")
@@ -115,6 +113,13 @@ def _train_variant(
             console.print(kept, highlight=False, markup=False, soft_wrap=True)
         raise
     saver.finished(model, iteration=state.done, facts={**facts, "seconds": round(time.monotonic() - started, 1)})
+
+
+def _facts(variant: Variant, text: _Text, recipe: Recipe, seed: int) -> dict[str, object]:
+    """What a checkpoint says of itself; what its weights show need not be among it."""
+    shape = {name: value for name, value in asdict(variant.shape).items() if isinstance(value, int | str)}
+    origin = {"step": variant.name, "dataset": "stdlib", "data_sha256": text.sha256, "tokenizer": "bytes", "seed": seed}
+    return {**shape, **origin, **asdict(recipe)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

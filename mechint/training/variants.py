@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mechint.errors import UsageError
 from mechint.subject.nanogpt import GPTConfig
@@ -21,13 +21,14 @@ class Variant:
     shape: GPTConfig
 
 
-def _reference(*, kv_tied: bool) -> GPTConfig:
-    return GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=128, vocab_size=VOCAB_SIZE, kv_tied=kv_tied)
-
+_REFERENCE = GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=128, vocab_size=VOCAB_SIZE)
+_TIED = replace(_REFERENCE, kv_tied=True)
+_RECIPROCAL = replace(_REFERENCE, reciprocal_heads=(0, 1, 1, 0))
 
 VARIANTS: tuple[Variant, ...] = (
-    Variant(name="V0", summary="vanilla GPT-2", shape=_reference(kv_tied=False)),
-    Variant(name="V1", summary="GPT-2 whose keys are its values", shape=_reference(kv_tied=True)),
+    Variant(name="V0", summary="vanilla GPT-2", shape=_REFERENCE),
+    Variant(name="V1", summary="GPT-2 whose keys are its values", shape=_TIED),
+    Variant(name="V2", summary="GPT-2 with reciprocal attention", shape=_RECIPROCAL),
 )
 
 

@@ -89,6 +89,20 @@ def test_models_takes_the_place_of_the_checkpoints(workspace, models, ids):
     assert {line.split("::")[1].split("-")[0] for line in ran.out.splitlines() if "::" in line} == ids
 
 
+def test_a_mapping_states_what_a_bare_state_dict_lacks(workspace):
+    """The weights of two heads of four channels and of one head of eight have the same shapes."""
+    saved = torch.load(workspace.folder / "output/final_model_stepV0.pt", weights_only=True)
+    torch.save(saved["model"], workspace.folder / "bare.pt")
+    unstated = workspace.run("spec.yaml", "--models", "bare.pt")
+    assert (unstated.code, "n_head" in unstated.out) == (7, True)
+    workspace.edit("checkpoints: ./output/final_model_step*.pt", "checkpoints: {path: ./bare.pt, n_head: 2}")
+    assert workspace.run("spec.yaml").code == 0
+    bare = results(workspace)["items"]
+    assert bare[0]["checkpoint"]["path"] == "./bare.pt"
+    assert workspace.run("spec.yaml", "--models", "output/*V0.pt").code == 0
+    assert [item["measures"] for item in bare] == [item["measures"] for item in results(workspace)["items"]]
+
+
 def test_nothing_that_matches_is_its_own_exit_code(workspace):
     workspace.edit("final_model_step*.pt", "missing*.pt")
     ran = workspace.run("spec.yaml")
@@ -278,7 +292,7 @@ def test_an_analysis_leaves_weights_and_outputs_alone(workspace):
     subject = load_subject(plan.items[0].checkpoint)
     weights = {name: tensor.clone() for name, tensor in subject.model.state_dict().items()}
     bare = subject.logits(torch.tensor([[1, 2, 3]]))
-    workspace.monkeypatch.setattr("mechint.subject.load.load_subject", lambda path: subject)
+    workspace.monkeypatch.setattr("mechint.subject.load.load_subject", lambda source, tables: subject)
     report = run_item(plan.items[0], plugins, workspace.folder / "one", lambda progress: None)
     assert report.outcome == "passed"
     assert all(torch.equal(weights[name], tensor) for name, tensor in subject.model.state_dict().items())

@@ -1,4 +1,4 @@
-"""Which files a pattern stands for, and what is said where it stands for none."""
+"""Which checkpoints a spec's references and ``MODELS=`` stand for."""
 
 import os
 import subprocess
@@ -8,148 +8,98 @@ import pytest
 
 from mechint.checkpoint.discover import find_checkpoints, find_models
 from mechint.errors import NothingCollected, UsageError
+from mechint.spec.checkpoints import Reference, Source
+
+FINAL = tuple(f"output/final_model_stepV{n}.pt" for n in (0, 2, 10))
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A working directory with an ablation of three variants."""
     monkeypatch.chdir(tmp_path)
-    names = [f"{kind}_model_step{step}.pt" for kind in ("best", "final") for step in ("V10", "V2", "V0")]
-    for name in [*names, "training_metrics_stepV0.json", ".hidden.pt"]:
-        write("output", name)
+    os.mkdir("output")
+    for path in (*FINAL, "output/best_model_stepV0.pt"):
+        (tmp_path / path).write_text("weights")
     return tmp_path
 
 
-def write(*parts):
-    path = os.path.join(*parts)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w") as stream:
-        stream.write("weights")
-    return path
+def names(sources):
+    return tuple(source.name for source in sources)
 
 
-FINAL = tuple(f"output/final_model_stepV{n}.pt" for n in (0, 2, 10))
-BEST = tuple(f"output/best_model_stepV{n}.pt" for n in (0, 2, 10))
+def find(*paths):
+    return names(find_checkpoints([Reference(path=path) for path in paths]))
 
 
-def test_a_file_stands_for_itself():
-    assert find_checkpoints([FINAL[0]]) == FINAL[:1]
+def test_a_checkpoint_is_called_by_its_path_and_has_the_facts_of_its_reference():
+    reference = Reference(path="output/final*V0.pt", n_head=4)
+    assert find_checkpoints([reference]) == (Source(name=FINAL[0], path=FINAL[0], reference=reference),)
 
 
-@pytest.mark.parametrize(
-    "pattern", ["output/final*.pt", "./output/final_model_step*.pt", "o*/f*[0-9].pt", "**/final*.pt"]
-)
-def test_a_glob_is_expanded_in_natural_order(pattern):
-    assert find_checkpoints([pattern]) == FINAL
+def test_references_keep_their_order_and_checkpoints_come_once():
+    assert find(FINAL[2], "output/final*.pt", os.path.abspath(FINAL[0])) == (FINAL[2], *FINAL[:2])
 
 
-def test_a_folder_stands_for_all_its_checkpoints():
-    assert find_checkpoints(["output"]) == BEST + FINAL
-
-
-def test_a_folder_of_models_stands_for_the_final_ones():
-    assert find_models("output/") == FINAL
-
-
-def test_a_folder_of_models_without_final_ones_stands_for_all():
-    assert find_models(os.path.dirname(write("runs", "b.pt"))) == ("runs/b.pt",)
-
-
-def test_patterns_keep_their_order_and_files_come_once():
-    assert find_checkpoints([FINAL[2], "output/final*.pt", os.path.abspath(FINAL[0])]) == (FINAL[2], *FINAL[:2])
+def test_the_first_reference_to_a_checkpoint_states_its_facts():
+    both = find_checkpoints([Reference(path=FINAL[0], n_head=4), Reference(path="output/final*.pt", n_head=8)])
+    assert [source.reference.n_head for source in both] == [4, 8, 8]
 
 
 def test_a_link_and_its_target_are_one():
     os.symlink(os.path.abspath(FINAL[0]), "output/a.pt")
-    assert find_checkpoints(["output/a.pt", FINAL[0]]) == ("output/a.pt",)
+    assert find("output/a.pt", FINAL[0]) == ("output/a.pt",)
 
 
-def test_an_existing_name_with_brackets_is_no_glob():
-    assert find_checkpoints([write("runs[1]", "a.pt")]) == ("runs[1]/a.pt",)
-
-
-def test_home_is_expanded(folder, monkeypatch):
-    monkeypatch.setenv("HOME", str(folder))
-    assert find_checkpoints(["~/output/final_model_stepV0.pt"]) == (f"{folder}/{FINAL[0]}",)
-
-
-def test_a_loop_of_links_ends():
-    os.symlink("..", "output/loop")
-    assert find_checkpoints(["**/final_model_stepV0.pt"]) == FINAL[:1]
-
-
-@pytest.mark.parametrize(
-    ("pattern", "says"),
-    [
-        ("output/final_model_step1.pt", "there is 'output/final_model_stepV"),
-        ("ouput/final*.pt", "there is 'output'"),
-        ("output/*.safetensors", "output has 'best_model_stepV0.pt'"),
-        ("output/*.json/x", "no checkpoint matches"),
-        ("/nowhere/at/all.pt", "no checkpoint matches '/nowhere/at/all.pt'"),
-    ],
-)
-def test_nothing_found_names_pattern_place_and_what_is_there(folder, pattern, says):
-    with pytest.raises(NothingCollected) as caught:
-        find_checkpoints([pattern])
-    assert says in str(caught.value)
-    assert f"{pattern!r} in {folder}" in str(caught.value)
-
-
-def test_one_empty_pattern_among_others_is_an_error():
+def test_one_empty_reference_among_others_is_an_error():
     with pytest.raises(NothingCollected, match=r"'none\*\.pt'"):
-        find_checkpoints([FINAL[0], "none*.pt"])
-
-
-def test_a_folder_without_checkpoints_is_nothing():
-    os.mkdir("empty")
-    with pytest.raises(NothingCollected, match="no checkpoint matches 'empty'"):
-        find_models("empty")
-
-
-@pytest.mark.parametrize("find", [find_models, lambda path: find_checkpoints([path])])
-def test_a_finished_analysis_is_refused_by_name(find):
-    write("analysis", "final_masks.pt")
-    with pytest.raises(UsageError, match="'analysis' holds a finished analysis"):
-        find("analysis")
-
-
-def test_a_broken_link_is_refused():
-    os.symlink("gone.pt", "output/z.pt")
-    with pytest.raises(UsageError, match=r"'output/z.pt', which 'output/\*.pt' matches, is a broken link"):
-        find_checkpoints(["output/*.pt"])
-
-
-def test_a_pipe_is_refused():
-    os.mkfifo("output/z.pt")
-    with pytest.raises(UsageError, match="is a pipe, socket or device"):
-        find_checkpoints(["output"])
+        find(FINAL[0], "none*.pt")
 
 
 @pytest.mark.parametrize(
-    ("pattern", "says"), [("/dev/zero", "device"), ("*", "is a folder"), ("", "no"), ("a\0", "not a path")]
+    ("path", "says"), [("package:no_such_package/*.pt", "is not installed"), ("hf:a/b/c@main", "names no model")]
 )
-def test_what_is_no_file_is_refused(pattern, says):
-    with pytest.raises(UsageError, match=says):
-        find_checkpoints([pattern])
+def test_references_to_packages_and_the_hub_go_to_their_own_places(path, says):
+    with pytest.raises((NothingCollected, UsageError), match=says):
+        find(path)
 
 
-def test_endless_trees_are_given_up(monkeypatch):
-    monkeypatch.setattr("mechint.checkpoint.discover._MOST_ENTRIES", 5)
-    with pytest.raises(UsageError, match="without an end"):
-        find_checkpoints(["**/*.pt"])
+def test_a_file_whose_name_begins_as_such_a_reference_can_be_written_out(folder):
+    (folder / "hf:a.pt").write_text("weights")
+    assert find("./hf:a.pt") == ("./hf:a.pt",)
 
 
-def test_patterns_without_end_are_given_up():
-    with pytest.raises(UsageError, match="too many folders"):
-        find_checkpoints(["**/" * 5000 + "*.pt"])
+def test_a_folder_of_models_stands_for_the_final_ones():
+    assert names(find_models("output/")) == FINAL
 
 
-def test_too_many_files_are_refused(monkeypatch):
-    monkeypatch.setattr("mechint.checkpoint.discover._MOST_FILES", 3)
+def test_models_keep_the_facts_of_the_only_reference():
+    (source,) = find_models(FINAL[2], [Reference(path="elsewhere/*.pt", n_head=4, device="cpu")])
+    assert source.reference == Reference(path=FINAL[2], n_head=4, device="cpu")
+
+
+def test_models_take_no_facts_from_several_references():
+    stated = [Reference(path="a.pt", n_head=4), Reference(path="b.pt", n_head=4)]
+    assert find_models(FINAL[2], stated) == (Source.at(FINAL[2]),)
+
+
+@pytest.mark.parametrize("stated", [[], [Reference(path="a.pt")]])
+def test_the_name_of_a_model_may_be_any_bytes(stated):
+    os.symlink(os.path.abspath(FINAL[0]), b"\xff.pt")
+    assert names(find_models("\udcff.pt", stated)) == ("\udcff.pt",)
+
+
+@pytest.mark.parametrize("stated", [[], [Reference(path="a.pt")]])
+def test_models_must_be_a_path(stated):
+    with pytest.raises(UsageError, match="'' is not a path"):
+        find_models("", stated)
+
+
+def test_too_many_checkpoints_are_refused(monkeypatch):
+    monkeypatch.setattr("mechint.checkpoint.discover._MOST_CHECKPOINTS", 3)
     with pytest.raises(UsageError, match="matches more than 3 files"):
-        find_checkpoints(["output/*.pt"])
+        find("output/*.pt")
 
 
-def test_torch_is_not_imported():
-    code = "import sys, mechint.checkpoint.discover; sys.exit('torch' in sys.modules)"
+def test_nothing_heavy_is_imported():
+    heavy = {"torch", "numpy", "transformers", "huggingface_hub"}
+    code = f"import sys, mechint.checkpoint.discover; sys.exit(not {heavy}.isdisjoint(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], cwd=os.path.dirname(sys.prefix)).returncode == 0

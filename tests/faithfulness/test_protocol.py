@@ -3,7 +3,7 @@ import torch
 from safetensors.torch import load_file
 
 from mechint.circuit.circuit import Circuit
-from mechint.faithfulness.protocol import BATCH, measure, save_per_example
+from mechint.faithfulness.protocol import LARGEST_BATCH, measure, save_per_example
 from mechint.journal import Journal
 from mechint.task.ablation import Ablation
 from tests.tiny import PLANTED_K, PLANTED_V, all_metrics, planted_model, subject_of, task_on
@@ -58,9 +58,9 @@ def test_sparsity_and_units_are_counted():
 
 
 def test_every_example_of_every_model_is_kept():
-    values = measured(heldout=BATCH + 3).per_example
-    assert values["circuit"]["loss"].shape == (BATCH + 3,)
-    assert values["random"]["accuracy"].shape == (20, BATCH + 3)
+    values = measured(heldout=LARGEST_BATCH + 3).per_example
+    assert values["circuit"]["loss"].shape == (LARGEST_BATCH + 3,)
+    assert values["random"]["accuracy"].shape == (20, LARGEST_BATCH + 3)
 
 
 def test_the_complement_can_be_left_out():

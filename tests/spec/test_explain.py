@@ -5,6 +5,9 @@ import pytest
 from mechint.spec.explain import known_list, label
 from tests.spec.conftest import SPEC, Faults
 
+PATTERN = "output/final_model_step*.pt"
+FORM = "\n  hint: write a path, or {path: …} and what its checkpoints leave out"
+
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
@@ -28,6 +31,10 @@ from tests.spec.conftest import SPEC, Faults
         ("seed: 7", "steps: 7", "26:1: unknown key 'steps'; it belongs to 'method'"),
         ("steps: 200", "output_dir: x", "14:3: unknown key 'output_dir' in method masks; it belongs to the top level"),
         ("  name: masks", "  nmae: masks", "12:3: unknown key 'nmae' in method; did you mean 'name'?"),
+        (PATTERN, "{path: a, n_haed: 4}", "5:24: unknown key 'n_haed' in checkpoints; did you mean 'n_head'?"),
+        (PATTERN, "[a, {pth: b}]", "5:19: unknown key 'pth' in checkpoints[1]; did you mean 'path'?"),
+        ("seed: 7", "n_head: 7", "26:1: unknown key 'n_head'; it belongs to 'checkpoints': {path: …, n_head: …}"),
+        (PATTERN, "{path: a, seed: 4}", "5:24: unknown key 'seed' in checkpoints; it belongs to the top level"),
     ],
 )
 def test_unknown_keys(faults: Faults, old: str, new: str, message: str) -> None:
@@ -123,6 +130,48 @@ def test_unknown_plugins_may_be_in_a_package(faults: Faults, kind: str, name: st
 def test_no_package_is_made_up_from_rubbish(faults: Faults) -> None:
     (fault,) = faults(("  name: masks", "  name: '; rm -rf /'"))
     assert "pip install" not in fault
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("3", f"5:14: 'checkpoints' must be a string, a mapping or a list, found 3{FORM}"),
+        ("", f"5:13: 'checkpoints' must be a string, a mapping or a list, found nothing{FORM}"),
+        ("true", f"5:14: 'checkpoints' must be a string, a mapping or a list, found true{FORM}"),
+        ("[a, 3]", f"5:18: 'checkpoints[1]' must be a string or a mapping, found 3{FORM}"),
+        ("[[a]]", f"5:15: 'checkpoints[0]' must be a string or a mapping, found a list{FORM}"),
+        ("''", "5:14: 'checkpoints' is empty"),
+        ("[]", "5:14: 'checkpoints' is empty"),
+        ("[a, '']", "5:18: 'checkpoints[1]' is empty"),
+        ("{}", "5:1: missing key 'path' in checkpoints"),
+        ("{n_head: 4}", "5:1: missing key 'path' in checkpoints"),
+        ("[a, {n_head: 4}]", "5:18: missing key 'path' in checkpoints[1]"),
+        ("{path: ''}", "5:21: 'path' is empty"),
+        ("{path: 3}", "5:21: 'path' must be a string, found 3\n  hint: put it in quotes"),
+        ("{path: [a]}", "5:21: 'path' must be a string, found a list"),
+        ("{path: a, n_head: 0}", "5:32: 'n_head' must be at least 1, found 0"),
+        (
+            "{path: a, n_head: '4'}",
+            "5:32: 'n_head' must be an integer or nothing, found the string '4'\n  hint: drop the quotes: 4",
+        ),
+        (
+            "[{path: a, device: gpu}]",
+            "5:33: 'device' cannot be 'gpu'; did you mean 'cpu'?\n  hint: known values: auto, cpu, cuda, mps",
+        ),
+        (
+            "{path: a, activation: gelu_tahn}",
+            "5:36: 'activation' cannot be 'gelu_tahn'; did you mean 'gelu_tanh'?\n"
+            "  hint: known values: gelu, gelu_tanh",
+        ),
+    ],
+)
+def test_what_is_wrong_with_checkpoints_is_said_in_one_line(faults: Faults, written: str, message: str) -> None:
+    assert faults((f"checkpoints: {PATTERN}", f"checkpoints: {written}".rstrip())) == [f"s.yaml:{message}"]
+
+
+def test_every_fault_of_a_list_of_checkpoints_is_shown(faults: Faults) -> None:
+    found = faults((PATTERN, "[{path: a, n_heads: 4}, {path: b, dtpye: auto}, 3]"))
+    assert [fault.split(":")[2] for fault in found] == ["25", "48", "62"]
 
 
 def test_schedules_are_refused_where_nothing_is_scheduled(faults: Faults) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mechint.errors import SpecError
+from mechint.spec.checkpoints import Reference
 from mechint.spec.document import Document, KeyPath
 from mechint.spec.override import apply_overrides
 from tests.spec.conftest import Faults, Read
@@ -24,6 +25,8 @@ from tests.spec.conftest import Faults, Read
         ("matrix.method.steps=[1, 2]", ("matrix", "method.steps"), [1, 2]),
         ("new.deep.path=yes", ("new", "deep", "path"), "yes"),
         ("description=", ("description",), None),
+        ("checkpoints.device=cpu", ("checkpoints", "device"), "cpu"),
+        ("checkpoints.path=a.pt", ("checkpoints", "path"), "a.pt"),
     ],
 )
 def test_values_are_set(document: Document, assignment: str, path: KeyPath, value: object) -> None:
@@ -77,12 +80,30 @@ def test_an_override_reaches_the_spec(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "assignment"),
+    [
+        ("output/*.pt", "checkpoints.device=cpu"),
+        ("{path: output/*.pt}", "checkpoints.device=cpu"),
+        ("{path: output/*.pt, device: cuda}", "checkpoints.device=cpu"),
+        ("[output/*.pt]", "checkpoints.0.device=cpu"),
+        ("[{path: output/*.pt}]", "checkpoints.0.device=cpu"),
+        ("x", "checkpoints={path: output/*.pt, device: cpu}"),
+    ],
+)
+def test_a_fact_of_a_checkpoint_can_be_set(read: Read, written: str, assignment: str) -> None:
+    spec = read(("output/final_model_step*.pt", written), sets=(assignment,))
+    assert spec.checkpoints == (Reference(path="output/*.pt", device="cpu"),)
+
+
+@pytest.mark.parametrize(
     ("assignment", "fault"),
     [
         ("method.stpes=5", "unknown key 'stpes' in method masks; did you mean 'steps'?"),
         ("metod.steps=5", "unknown key 'metod'; did you mean 'method'?"),
         ("method.steps=many", "'steps' must be an integer, found the string 'many'"),
         ("output_dir=/", "'/' is not a folder for results alone; name one below it"),
+        ("checkpoints.devise=cpu", "unknown key 'devise' in checkpoints; did you mean 'device'?"),
+        ("checkpoints.n_head=many", "'n_head' must be an integer or nothing, found the string 'many'"),
     ],
 )
 def test_faults_of_an_override_name_it(faults: Faults, assignment: str, fault: str) -> None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 import pytest
 
 from mechint.errors import SpecError
+from mechint.spec.checkpoints import Reference, Source
 from mechint.spec.plan import LONGEST_ID, plan
 from mechint.spec.values import Spec
 from tests.spec.conftest import Read
@@ -18,7 +19,11 @@ def spec(read: Read) -> Spec:
 
 
 def ids(spec: Spec, *checkpoints: str) -> list[str]:
-    return [item.id for item in plan(spec, checkpoints).items]
+    return [item.id for item in plan(spec, sources(*checkpoints)).items]
+
+
+def sources(*names: str) -> list[Source]:
+    return [Source(name=name, path=name, reference=Reference(path="*")) for name in names]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +40,18 @@ def ids(spec: Spec, *checkpoints: str) -> list[str]:
         (["final_model_.pt"], ["final_model_"]),
         (["a b[1]=2.pt"], ["a_b_1_2"]),
         (["CON.pt", "..", ".hidden.pt"], ["_CON", "_", "_.hidden"]),
+        (["m/a.gguf", "m/b.safetensors"], ["a", "b"]),
+        (["m/a.pt", "m/a.gguf", "m/a"], ["a.pt", "a.gguf", "a"]),
+        (["r/a.pt", "r/a.gguf", "s/a.pt"], ["r-a.pt", "r-a.gguf", "s-a.pt"]),
+        (["final_model_a.pt", "final_model_a"], ["final_model_a.pt", "final_model_a"]),
+        (["a.pt", "r/s/t/u/a.pt"], ["a", "u-a"]),
+        (["t/checkpoint-500", "t/checkpoint-1000"], ["checkpoint-500", "checkpoint-1000"]),
+        (["package:llm_tiny/Tiny-135M.Q4_1.gguf"], ["Tiny-135M.Q4_1"]),
+        (["package:one/a.gguf", "package:two/a.gguf"], ["one-a", "two-a"]),
+        ([f"hf:org/tiny.bin@{'1a' * 20}"], ["tiny.bin"]),
+        ([f"hf:org/tiny@{'1a' * 20}", f"hf:org/tiny@{'2b' * 20}"], ["tiny_1a1a1a1a", "tiny_2b2b2b2b"]),
+        ([f"hf:one/tiny@{'1a' * 20}", f"hf:two/tiny@{'1a' * 20}"], ["one-tiny", "two-tiny"]),
+        ([f"hf:gpt2@{'1a' * 20}"], ["gpt2"]),
     ],
 )
 def test_a_checkpoint_has_the_shortest_label_that_keeps_it_apart(
@@ -45,14 +62,14 @@ def test_a_checkpoint_has_the_shortest_label_that_keeps_it_apart(
 
 def test_items_are_checkpoints_times_cells(read: Read) -> None:
     spec = read(("seed: 7", "matrix: {method.target_sparsity: [0.5, 0.95], seed: [1]}"))
-    items = plan(spec, ["final_model_stepV0.pt", "final_model_stepV1.pt"]).items
+    items = plan(spec, sources("final_model_stepV0.pt", "final_model_stepV1.pt")).items
     assert [item.nodeid for item in items] == [
         "s.yaml::stepV0-target_sparsity0.5-seed1",
         "s.yaml::stepV0-target_sparsity0.95-seed1",
         "s.yaml::stepV1-target_sparsity0.5-seed1",
         "s.yaml::stepV1-target_sparsity0.95-seed1",
     ]
-    assert items[3].checkpoint == "final_model_stepV1.pt"
+    assert items[3].checkpoint.path == "final_model_stepV1.pt"
     assert items[3].cell is spec.cells[1]
 
 
@@ -89,19 +106,19 @@ def test_ids_are_fit_for_folders_and_command_lines(spec: Spec, name: str) -> Non
 
 def test_a_checkpoint_is_listed_once(spec: Spec) -> None:
     with pytest.raises(SpecError, match=r"s.yaml: the checkpoint 'a.pt' is listed twice"):
-        plan(spec, ["a.pt", "a.pt"])
+        plan(spec, sources("a.pt", "a.pt"))
 
 
 @pytest.mark.parametrize("pair", [("a b", "a/b"), ("data", "DATA")])
 def test_two_items_never_share_a_folder(read: Read, pair: tuple[str, str]) -> None:
     spec = read(("seed: 7", f"matrix: {{task.path: [{pair[0]}, {pair[1]}]}}"))
     with pytest.raises(SpecError, match="two items would have the id"):
-        plan(spec, ["m.pt"])
+        plan(spec, sources("m.pt"))
 
 
 def test_nothing_to_run_is_an_empty_plan(spec: Spec) -> None:
     assert plan(spec, []).items == ()
-    assert plan(replace(spec, cells=()), ["a.pt"]).items == ()
+    assert plan(replace(spec, cells=()), sources("a.pt")).items == ()
 
 
 def test_cells_may_hold_any_mapping(spec: Spec) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mechint.errors import SpecError
+from mechint.spec.checkpoints import Reference
 from mechint.spec.document import Document, parse_document
 from mechint.spec.grammar import Grammar
 from mechint.spec.read import Named, build_spec, named_plugins
@@ -25,7 +26,7 @@ def test_a_spec_is_what_the_user_wrote(read: Read) -> None:
     spec = read()
     (cell,) = spec.cells
     assert (spec.path, spec.name, spec.tags) == ("s.yaml", "kv_ablation", ("kv", "ablation"))
-    assert (spec.checkpoints, spec.output_dir) == (("output/final_model_step*.pt",), "results/kv")
+    assert (spec.checkpoints, spec.output_dir) == ((Reference(path="output/final_model_step*.pt"),), "results/kv")
     assert (cell.task.name, cell.metric, cell.seed, cell.values) == ("tokens", "loss", 7, {})
     assert isinstance(cell.task.options, Tokens)
     assert isinstance(cell.method.options, Masks)
@@ -38,9 +39,24 @@ def test_defaults_are_filled_in(read: Read) -> None:
     spec = read(text=SHORTEST)
     (cell,) = spec.cells
     assert (spec.description, spec.tags, spec.output_dir) == ("", (), "mechint_analysis")
-    assert spec.checkpoints == ("a.pt", "b.pt")
+    assert spec.checkpoints == (Reference(path="a.pt"), Reference(path="b.pt"))
     assert (cell.metric, cell.seed, cell.schedules) == ("loss", 0, None)
     assert (cell.faithfulness.ablation, cell.faithfulness.controls) == ("mean", Controls())
+
+
+@pytest.mark.parametrize(
+    ("written", "references"),
+    [
+        ("{path: a.pt, n_head: 4}", [Reference(path="a.pt", n_head=4)]),
+        ("[a.pt, {path: b.pt, device: cpu}]", [Reference(path="a.pt"), Reference(path="b.pt", device="cpu")]),
+        ("hf:org/name@main", [Reference(path="hf:org/name@main")]),
+        ("[package:name/*.gguf]", [Reference(path="package:name/*.gguf")]),
+    ],
+)
+def test_checkpoints_are_a_path_a_mapping_or_a_list_of_both(
+    read: Read, written: str, references: list[Reference]
+) -> None:
+    assert list(read(("output/final_model_step*.pt", written)).checkpoints) == references
 
 
 def test_an_empty_schedules_section_has_defaults(read: Read) -> None:

@@ -34,6 +34,14 @@ def test_docstrings_under_fields_are_descriptions(schema: dict[str, Any]) -> Non
     assert all("description" in section for section in schema["properties"].values())
 
 
+@pytest.mark.parametrize("single", [True, False])
+def test_every_fact_of_a_checkpoint_is_described(schema: dict[str, Any], single: bool) -> None:
+    checkpoints = schema["properties"]["checkpoints"]
+    facts = properties_of(checkpoints if single else checkpoints["items"], schema)
+    assert {"path", "n_head", "tokenizer", "dtype"} <= facts.keys()
+    assert all("description" in fact for fact in facts.values())
+
+
 def test_plugins_come_in_by_branches_and_never_by_one_of(schema: dict[str, Any]) -> None:
     assert "oneOf" not in json.dumps(schema)
     assert [branch["if"]["properties"]["name"]["enum"] for branch in schema["properties"]["method"]["allOf"][:-1]] == [

@@ -10,6 +10,7 @@ from mechint.spec.checkpoints import Source
 from mechint.subject.load import load_subject
 from tests.hostile import checkpoint_of
 from tests.tiny import random_model
+from tests.variants import ARCHITECTURES, VARIANTS, variant_model
 
 TOKENS = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]])
 
@@ -18,12 +19,19 @@ def same_function(subject, model):
     return torch.equal(subject.logits(TOKENS), model(TOKENS))
 
 
-@pytest.mark.parametrize(("kv_tied", "name"), [(False, "gpt2-nanogpt"), (True, "gpt2-nanogpt-kv-tied")])
-def test_the_loaded_model_gives_the_saved_ones_bits(write, kv_tied, name):
-    model = random_model(kv_tied=kv_tied)
-    subject = load_subject(write(checkpoint_of(model)))
-    assert subject.architecture.name == name
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_loaded_model_gives_the_saved_ones_bits(write, name):
+    model = variant_model(name)
+    subject = load_subject(Source.at(write(checkpoint_of(model)), activation=model.config.activation))
+    assert subject.architecture.name == ARCHITECTURES[name]
     assert same_function(subject, model)
+
+
+def test_padding_is_told_to_the_model(write):
+    subject = load_subject(write(checkpoint_of(variant_model("ra-gated"))))
+    padded, mask = torch.tensor([[9, 9, 1, 2]]), torch.tensor([[False, False, True, True]])
+    alone = subject.logits(torch.tensor([[1, 2]]))
+    torch.testing.assert_close(subject.logits(padded, mask)[:, 2:], alone, atol=1e-5, rtol=1e-5)
 
 
 def test_the_shape_is_read_from_the_weights(write):

@@ -29,13 +29,14 @@ def data_dir(tmp_path):
 
 @pytest.fixture
 def tiny_variants(monkeypatch):
-    """Makes V0 and V1 tiny."""
+    """Makes every variant tiny."""
 
-    def tiny(name, *, kv_tied):
-        shape = GPTConfig(n_layer=1, n_head=2, n_embd=8, block_size=16, vocab_size=256, kv_tied=kv_tied)
+    def tiny(name, **differences):
+        shape = GPTConfig(n_layer=1, n_head=2, n_embd=8, block_size=16, vocab_size=256, **differences)
         return Variant(name=name, summary="tiny", shape=shape)
 
-    monkeypatch.setattr("mechint.training.variants.VARIANTS", (tiny("V0", kv_tied=False), tiny("V1", kv_tied=True)))
+    variants = tiny("V0"), tiny("V1", kv_tied=True), tiny("V2", reciprocal_heads=(1,))
+    monkeypatch.setattr("mechint.training.variants.VARIANTS", variants)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The schedule, the start and what each optimiser moves."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -37,8 +39,9 @@ def test_the_start_is_that_of_gpt2():
     assert model.get_parameter("transformer.ln_f.weight").unique().item() == 1
 
 
-def test_every_weight_is_moved_by_one_optimiser():
-    model = init_model(SHAPE, 0)
+@pytest.mark.parametrize("shape", [SHAPE, replace(SHAPE, reciprocal_heads=(0, 1))], ids=["vanilla", "reciprocal"])
+def test_every_weight_is_moved_by_one_optimiser(shape):
+    model = init_model(shape, 0)
     optimisers = Optimisers(model, Recipe(steps=2, warmup=0.5))
     moved = [
         weight
@@ -52,3 +55,17 @@ def test_every_weight_is_moved_by_one_optimiser():
     assert not any(
         torch.equal(old, weight) for old, weight in zip(before, model.parameters(), strict=True) if old.ndim == 2
     )
+
+
+def test_the_share_of_reciprocal_attention_is_not_decayed_and_its_projection_is():
+    model = init_model(replace(SHAPE, reciprocal_heads=(0, 1)), 0)
+    optimisers = Optimisers(model, Recipe())
+    decay = {
+        id(weight): group["weight_decay"]
+        for part in (optimisers.muon, optimisers.adamw)
+        for group in part.param_groups
+        for weight in group["params"]
+    }
+    attention = model.get_submodule("transformer.h.1.attn")
+    assert decay[id(attention.ra_logit)] == decay[id(attention.ra_ln.weight)] == 0
+    assert decay[id(attention.ra_head_proj.weight)] == 0.1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mechint.errors import DataError
-from mechint.training.stdlib_data import load_tokens, prepare_stdlib
+from mechint.training.stdlib_data import load_tokens, prepare_docstrings, prepare_stdlib
 
 
 @pytest.fixture
@@ -92,3 +92,108 @@ def test_unreadable_tokens_are_an_error(tmp_path, content):
         (tmp_path / "train.bin").write_bytes(content)
     with pytest.raises(DataError, match="as uint16 token ids"):
         load_tokens(tmp_path / "train.bin")
+
+
+DOCUMENTED = '''"""About module {number}.
+
+    Indented once.
+    """
+
+class Shown:
+    """Stands in every module."""
+
+    async def later(self):
+        """Waits for module {number}."""
+
+def short():
+    """Too short."""
+
+def tested():
+    """>>> this is a test
+    1
+    """
+'''
+
+
+@pytest.fixture
+def documented(library):
+    """The library, where each module says what it is, and one file is no Python."""
+    for path in library.rglob("module*.py"):
+        write(path, DOCUMENTED.replace("{number}", path.stem.removeprefix("module")) + "# a comment\n" * 3000)
+    write(library / "package0/template.py", "def {name}(): ...")
+    return library
+
+
+def docstrings_of(folder, split):
+    return (folder / f"{split}.txt").read_text().split("\n\n")
+
+
+def test_docstrings_are_cleaned_and_in_the_order_of_their_lines(tmp_path, documented):
+    folder = prepare_docstrings(tmp_path / "data", library=documented)
+    expected = "About module 0.\n\nIndented once.\n\nStands in every module.\n\nWaits for module 0.\n\nAbout module 12."
+    assert (folder / "train.txt").read_text().startswith(expected)
+
+
+def test_a_docstring_is_kept_once(tmp_path, documented):
+    folder = prepare_docstrings(tmp_path / "data", library=documented)
+    both = docstrings_of(folder, "train") + docstrings_of(folder, "val")
+    assert both.count("Stands in every module.") == 1
+
+
+def test_single_words_and_tests_are_no_docstrings(tmp_path, documented):
+    folder = prepare_docstrings(tmp_path / "data", library=documented)
+    assert not {"Too short.", ">>> this is a test\n1"} & set(docstrings_of(folder, "train"))
+
+
+def test_a_modules_docstrings_are_in_the_split_of_its_source(tmp_path, documented):
+    folder = prepare_docstrings(prepare_stdlib(tmp_path / "data", library=documented), library=documented)
+    waits = [text for text in docstrings_of(folder, "val") if text.startswith("Waits")]
+    assert 0 < len(waits) == text_of(folder, "val").count("async def")
+    assert all(text in text_of(folder, "val") for text in waits)
+
+
+def test_the_facts_state_hashes_and_counts(tmp_path, documented):
+    folder = prepare_docstrings(tmp_path / "data", library=documented)
+    facts = facts_of(folder)["docstrings"]
+    assert facts["val"]["bytes"] == (folder / "val.txt").stat().st_size
+    assert facts["train"]["docstrings"] + facts["val"]["docstrings"] == 40 + 40 + 1
+
+
+def test_a_folder_of_bins_gets_docstrings_and_keeps_its_bins(tmp_path, documented):
+    folder = prepare_stdlib(tmp_path / "data", library=documented)
+    before = facts_of(folder), (folder / "train.bin").stat().st_mtime_ns
+    prepare_docstrings(folder, library=documented)
+    after = {name: fact for name, fact in facts_of(folder).items() if name != "docstrings"}
+    assert (after, (folder / "train.bin").stat().st_mtime_ns) == before
+
+
+def test_bins_that_are_written_anew_leave_the_docstrings(tmp_path, documented):
+    folder = prepare_docstrings(prepare_stdlib(tmp_path / "data", library=documented), library=documented)
+    (folder / "val.bin").write_bytes(b"cut short")
+    prepare_stdlib(folder, library=documented)
+    assert prepare_docstrings(folder, library=Path("/nowhere")) == folder
+
+
+def test_prepared_docstrings_are_reused_whatever_the_library(tmp_path, documented):
+    folder = prepare_docstrings(tmp_path / "data", library=documented)
+    assert prepare_docstrings(folder, library=Path("/nowhere")) == folder
+
+
+def test_text_of_another_origin_is_not_replaced(tmp_path, documented):
+    (tmp_path / "val.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"holds val\.txt without a data\.json that names"):
+        prepare_docstrings(tmp_path, library=documented)
+    assert (tmp_path / "val.txt").read_text() == "mine"
+
+
+def test_damaged_docstrings_are_written_anew(tmp_path, documented):
+    folder = prepare_docstrings(tmp_path / "data", library=documented)
+    whole = (folder / "val.txt").read_bytes()
+    (folder / "val.txt").write_bytes(whole[:-3])
+    prepare_docstrings(folder, library=documented)
+    assert (folder / "val.txt").read_bytes() == whole
+
+
+def test_a_library_without_docstrings_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="found 0 docstrings"):
+        prepare_docstrings(tmp_path / "data", library=tmp_path / "nothing")

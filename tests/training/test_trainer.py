@@ -31,13 +31,40 @@ def printed(console):
     return Path(console.file.name).read_text()
 
 
-@pytest.mark.parametrize(("name", "architecture"), [("V0", "gpt2-nanogpt"), ("V1", "gpt2-nanogpt-kv-tied")])
+ARCHITECTURES = [("V0", "gpt2-nanogpt"), ("V1", "gpt2-nanogpt-kv-tied"), ("V2", "gpt2-nanogpt-ra")]
+
+
+@pytest.mark.parametrize(("name", "architecture"), ARCHITECTURES)
 def test_both_checkpoints_of_a_variant_load(run, name, architecture):
     output = run([name])
     final = load_subject(str(output / f"final_model_step{name}.pt"))
     best = load_subject(str(output / f"best_model_step{name}.pt"))
     assert final.architecture.name == best.architecture.name == architecture
     assert (final.step, final.shape.n_head, final.shape.context) == (3, 2, 16)
+
+
+@pytest.mark.parametrize("name", ["V0", "V1", "V2"])
+def test_a_trained_variant_is_loaded_back_bit_for_bit(run, monkeypatch, name):
+    trained = []
+    finished = CheckpointCallback.finished
+    monkeypatch.setattr(
+        CheckpointCallback, "finished", lambda *given, **facts: (trained.append(given[1]), finished(*given, **facts))
+    )
+    loaded = load_subject(str(run([name], steps=2) / f"final_model_step{name}.pt"))
+    tokens = torch.arange(97, 109).view(1, 12)
+    assert torch.equal(loaded.logits(tokens), trained[0](tokens))
+    assert all(torch.equal(loaded.model.state_dict()[key], value) for key, value in trained[0].state_dict().items())
+
+
+def test_a_checkpoint_names_its_tokenizer(run):
+    assert load_subject(str(run(["V2"]) / "final_model_stepV2.pt")).tokenizer().encode("ab") == [97, 98]
+
+
+def test_reciprocal_attention_takes_part_in_training(run):
+    """Its share starts at zero, and its projection gets a gradient once the share has moved."""
+    state = load_subject(str(run(["V2"]) / "final_model_stepV2.pt")).model.state_dict()
+    assert state["transformer.h.0.attn.ra_logit"].abs().item() > 1e-3
+    assert not torch.equal(state["transformer.h.0.attn.ra_ln.weight"], torch.ones(8))
 
 
 def test_the_curves_are_saved_in_the_older_tools_format(run):

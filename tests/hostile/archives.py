@@ -1,8 +1,4 @@
-"""Damaged and malicious checkpoints, made from a good one: what ``read_checkpoint`` must refuse.
-
-Each entry of the tables is a name and a function that gives a file's bytes. A payload that runs makes the file
-``canary``; no test may ever find it.
-"""
+"""Files of torch.save, and what passes for one: damaged, malicious or of something else than weights."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ import pickle
 import struct
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +66,8 @@ def with_weights(**weights: object) -> bytes:
 # Files that are no archives
 
 
-def _tar(canary: Path) -> bytes:
+def tar_of_payload(canary: Path) -> bytes:
+    """What torch saved before 0.1.10, with a payload as its pickle."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         payload = reduce_payload(canary, 2)
@@ -94,7 +91,8 @@ FILES: Mapping[str, Callable[[], bytes]] = {
     "Git LFS pointer": lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:12ab\nsize 12345\n",
     "web page": lambda: b"\n<!DOCTYPE html>\n<html><title>404</title></html>",
     "gzip": lambda: b"\x1f\x8b\x08" + bytes(100) + b"x",
-    "safetensors": lambda: struct.pack("<Q", 30) + b'{"a":{"dtype":"F32"}}         ' + bytes(40),
+    "HDF5": lambda: b"\x89HDF\r\n\x1a\n" + bytes(range(256)),
+    "GGUF": lambda: b"GGUF" + bytes(range(256)),
     "noise": lambda: bytes(range(1, 256)) * 9,
     "only the magic": lambda: b"PK\x03\x04",
     "empty zip": lambda: b"PK\x05\x06" + bytes(18),
@@ -264,6 +262,7 @@ TENSORS: Mapping[str, Callable[[], bytes]] = {
     "bool": lambda: with_weights(wte=torch.ones(11, 8, dtype=torch.bool)),
     "complex": lambda: with_weights(wte=torch.ones(11, 8, dtype=torch.complex64)),
     "sparse": lambda: with_weights(wte=torch.ones(11, 8).to_sparse()),
+    "half true": lambda: with_weights(wte=torch.full((11, 8), 2, dtype=torch.uint8).view(torch.bool)),
     "meta": lambda: with_weights(wte=torch.ones(11, 8, device="meta")),
     "empty": lambda: with_weights(wte=torch.ones(0, 8)),
     "scalar": lambda: with_weights(wte=torch.tensor(1.0)),
@@ -301,3 +300,11 @@ def flipped(content: bytes, offset: int) -> bytes:
     damaged = bytearray(content)
     damaged[offset] ^= 0x10
     return bytes(damaged)
+
+
+def edited(content: bytes, edits: Sequence[tuple[int, int]], cut: int = 0) -> bytes:
+    """The file without its last ``cut`` bytes, with other bytes at some positions."""
+    changed = bytearray(content[: len(content) - cut])
+    for position, byte in edits:
+        changed[position % len(changed)] = byte
+    return bytes(changed)
