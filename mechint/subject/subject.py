@@ -84,8 +84,8 @@ class Subject:
 
     @contextmanager
     def searching(self) -> Iterator[None]:
-        """Compute the products in the block in ``search_dtype``."""
-        enabled = self.search_dtype != self.dtype
+        """Compute the products in the block in ``search_dtype``, where that is narrower than the weights."""
+        enabled = self.search_dtype.itemsize < self.dtype.itemsize
         with torch.autocast(self.device.type, dtype=self.search_dtype if enabled else None, enabled=enabled):
             yield
 
