@@ -16,7 +16,7 @@ from mechint.checkpoint.gguf_file import check_gguf, is_gguf
 from mechint.spec.checkpoints import Source
 from mechint.subject.architecture import Architecture
 from mechint.subject.gpt2 import load_gpt2
-from mechint.subject.precision import choose_device, choose_dtype, choose_search_dtype
+from mechint.subject.precision import choose_autocast, choose_device, choose_dtype
 from mechint.subject.recognise import recognise
 from mechint.subject.selfcheck import check_sites
 from mechint.subject.subject import Subject
@@ -39,7 +39,7 @@ def load_subject(source: Source | str, architectures: Sequence[Architecture] = (
     opened = _open(source)
     subject = _nanogpt(source, opened) if opened.config is None else _transformers(source, opened, architectures)
     subject.model.to(device)
-    return replace(subject, search_dtype=choose_search_dtype(source.reference.dtype, device, subject.shape.d_model))
+    return replace(subject, autocast=choose_autocast(source.reference.dtype, device, subject.shape.d_model))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,7 +6,7 @@ import torch
 
 from mechint.errors import CheckpointError
 
-__all__ = ["choose_device", "choose_dtype", "choose_search_dtype"]
+__all__ = ["choose_autocast", "choose_device", "choose_dtype"]
 
 _NARROWEST = 256
 """Width of the narrowest model whose search gains from bfloat16 on a CPU: a quarter of its time was saved at 128 on an
@@ -29,11 +29,9 @@ def choose_dtype(asked: str) -> torch.dtype:
     return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(asked, torch.float32)
 
 
-def choose_search_dtype(asked: str, device: torch.device, d_model: int) -> torch.dtype:
-    """What a search multiplies in: under ``auto`` bfloat16 where the processor gains from it."""
-    if asked == "auto" and _gains(device, d_model):
-        return torch.bfloat16
-    return choose_dtype(asked)
+def choose_autocast(asked: str, device: torch.device, d_model: int) -> torch.dtype | None:
+    """What a search multiplies in: under ``auto`` bfloat16 where the processor gains; None for the weights' own dtype."""
+    return torch.bfloat16 if asked == "auto" and _gains(device, d_model) else None
 
 
 def _gains(device: torch.device, d_model: int) -> bool:

@@ -61,8 +61,8 @@ class Subject:
     """How this kind of model is called."""
     tokenizer: Callable[[], Tokenizer] = no_tokenizer
     """Loads the checkpoint's tokenizer; raises CheckpointError where there is none."""
-    search_dtype: torch.dtype = torch.float32
-    """What a search computes products in; measurements use the weights' own dtype."""
+    autocast: torch.dtype | None = None
+    """What a search computes products in; None for the weights' own dtype, which every measurement uses."""
 
     def logits(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         """Run the model's own forward pass: ``[b p]`` tokens to ``[b p v]`` logits, in float32 at least.
@@ -82,11 +82,15 @@ class Subject:
         """Of the weights."""
         return next(self.model.parameters()).dtype
 
+    @property
+    def search_dtype(self) -> torch.dtype:
+        """Of the products in a search."""
+        return self.autocast or self.dtype
+
     @contextmanager
     def searching(self) -> Iterator[None]:
-        """Compute the products in the block in ``search_dtype``, where that is narrower than the weights."""
-        enabled = self.search_dtype.itemsize < self.dtype.itemsize
-        with torch.autocast(self.device.type, dtype=self.search_dtype if enabled else None, enabled=enabled):
+        """Compute the products in the block in ``search_dtype``."""
+        with torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None):
             yield
 
     def module(self, path: str) -> nn.Module:

@@ -1,10 +1,13 @@
 """What a model runs on, and in what numbers."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from mechint.errors import CheckpointError
-from mechint.subject.precision import choose_device, choose_dtype, choose_search_dtype
+from mechint.subject.precision import choose_autocast, choose_device, choose_dtype
+from tests.tiny import random_model, subject_of
 
 CPU = torch.device("cpu")
 
@@ -44,13 +47,25 @@ def test_measurements_are_in_float32_unless_the_spec_says_otherwise(asked, dtype
 
 
 @pytest.mark.parametrize(
-    ("able", "width", "dtype"), [(True, 576, torch.bfloat16), (True, 128, torch.float32), (False, 576, torch.float32)]
+    ("able", "width", "dtype"), [(True, 576, torch.bfloat16), (True, 128, None), (False, 576, None)]
 )
 def test_a_search_is_in_bfloat16_where_processor_and_model_gain(processor, able, width, dtype):
     processor(able=able)
-    assert choose_search_dtype("auto", CPU, width) == dtype
+    assert choose_autocast("auto", CPU, width) == dtype
 
 
 def test_a_search_is_in_float32_where_the_spec_asks_for_it(processor):
     processor(able=True)
-    assert choose_search_dtype("float32", CPU, 576) == torch.float32
+    assert choose_autocast("float32", CPU, 576) is None
+
+
+def test_autocast_holds_for_a_search_alone():
+    subject = replace(subject_of(random_model()), autocast=torch.bfloat16)
+    tokens = torch.tensor([[1, 2, 3]])
+    measured = subject.logits(tokens)
+    with subject.searching():
+        searched = subject.logits(tokens)
+    assert searched.dtype == measured.dtype == torch.float32
+    assert not torch.equal(searched, measured)
+    torch.testing.assert_close(searched, measured, atol=0.1, rtol=0.1)
+    assert torch.equal(subject.logits(tokens), measured)
