@@ -1,7 +1,7 @@
 """What a step of the mask search costs beside a plain forward and backward pass of the same frozen model.
 
-Both run on the same batches, by turns, so that a noisy machine slows both; the ratio is of the medians. The plain pass
-takes the gradient at the embeddings, which is as far back as the search goes too.
+Both run on batches of one size, by turns, so that a noisy machine slows both; the ratio is the median of the rounds'
+ratios. The plain pass takes the gradient at the embeddings, which is as far back as the search goes too.
 """
 
 from __future__ import annotations

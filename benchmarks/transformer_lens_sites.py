@@ -95,7 +95,7 @@ def _theirs(name: str, model: Any, options: dict[str, Any]) -> Any:
     config = lens.HookedTransformerConfig(**SIZES, **options, original_architecture=type(model).__name__, device="cpu")
     converted = getattr(weight_conversions, f"convert_{name}_weights")(model, config)
     hooked = lens.HookedTransformer(config)
-    hooked.load_state_dict(converted, strict=False)
+    hooked.load_state_dict(converted, strict=False)  # TransformerLens makes its causal masks itself
     return hooked.eval()
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "PluginError",
     "SpecError",
     "UsageError",
+    "first_line",
 ]
 
 
@@ -87,3 +88,9 @@ class DataError(ItemError):
 
 class DivergedError(ItemError):
     """A search was stopped early because it diverged."""
+
+
+def first_line(error: Exception, most: int = 200) -> str:
+    """The first line of another library's error, or its type's name where it says nothing, at most ``most`` long."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip()[:most]

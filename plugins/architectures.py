@@ -15,7 +15,7 @@ EXPERTS = "each token goes through a few of many experts, whose neurons are not 
 
 @hookimpl
 def mechint_architectures() -> list[Architecture]:
-    return [GPT2, GPT_NEOX, GPT_NEOX_SEQUENTIAL, LLAMA, GEMMA, PHI3, OLMO2, GPTJ, OPT, OPT_POST_NORM, MIXTURE]
+    return [GPT2, GPT_NEOX, GPT_NEOX_SEQUENTIAL, LLAMA, GEMMA, GEMMA3, PHI3, OLMO2, GPTJ, OPT, OPT_POST_NORM, MIXTURE]
 
 
 GPT2 = Architecture(
@@ -86,6 +86,7 @@ LLAMA = Architecture(
 MIXTURE = Architecture(
     name="mixture",
     model_types=("mixtral", "qwen2_moe"),
+    by_type_only=True,
     block="model.layers.{layer}",
     sites={**_LLAMA_ATTENTION, "mlp_out": out_of("{block}.mlp")},
     absent={"mlp_post": EXPERTS},
@@ -101,6 +102,12 @@ GEMMA = Architecture(  # what attention and MLP add is normalised once more befo
         "mlp_post": into("{block}.mlp.down_proj"),
         "mlp_out": out_of("{block}.post_feedforward_layernorm"),
     },
+)
+GEMMA3 = Architecture(  # with a vision tower beside the language model
+    name="gemma3",
+    model_types=("gemma3",),
+    block="model.language_model.layers.{layer}",
+    sites={**GEMMA.sites, "embed": out_of("model.language_model.embed_tokens")},
 )
 OLMO2 = Architecture(  # the same, and nothing is normalised before
     name="olmo2",

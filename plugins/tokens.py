@@ -6,13 +6,14 @@ every position. Windows start at multiples of T, so no two share a token; the ta
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from mechint import hookimpl
-from mechint.errors import DataError
+from mechint.errors import CheckpointError, DataError
 from mechint.spec.options import OptionsModel
 from mechint.task.windows import Counts, draw_windows, fit_window, split_ids
 
@@ -44,6 +45,7 @@ def mechint_options() -> type[OptionsModel]:
 def mechint_task(subject: Subject, options: Options, metric: Metric) -> Task:
     from mechint.task.task import Task
 
+    _refuse_other_tokens(Path(options.path), subject)
     shape = subject.shape
     window = fit_window(options.window, shape.context, shape)
     search_ids, heldout_ids = _read(Path(options.path), window)
@@ -51,6 +53,20 @@ def mechint_task(subject: Subject, options: Options, metric: Metric) -> Task:
     heldout = draw_windows(heldout_ids, options.examples.validation, window, options.seed + 1, shape, "validation")
     description = f"next token in {window}-token windows of {options.path}"
     return Task(search=search, heldout=heldout, metric=metric, description=description)
+
+
+def _refuse_other_tokens(path: Path, subject: Subject) -> None:
+    """Refuse data whose data.json states another tokenizer than the checkpoint has; most data state none."""
+    try:
+        stated = json.loads((path / "data.json").read_text())["tokenizer"]
+        own = subject.tokenizer().name
+    except (OSError, ValueError, LookupError, TypeError, CheckpointError):
+        return  # one of the two is not known
+    if "bytes" in (stated, own) and stated != own:
+        raise DataError(
+            f"{path}: its tokens are of the tokenizer {stated!r:.60}, and the checkpoint's is {own!r:.60}\n"
+            "  hint: the task `text` tokenizes text for each checkpoint: task: {name: text, path: data/stdlib}"
+        )
 
 
 def _read(path: Path, window: int) -> tuple[Ids, Ids]:

@@ -22,6 +22,8 @@ _DEEPEST = 32
 _MODEL_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HIDDEN_NAME = re.compile(r"__.*__")
 """Names that mean something to Python when a config's entries become attributes."""
+_FLOAT_TAG = "__float__"
+"""The key of the object that transformers saves in place of a number that JSON does not have."""
 
 
 def read_config(path: str) -> dict[str, Any]:
@@ -62,6 +64,8 @@ def _walk(path: str, config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _check_entry(path: str, key: str, value: object) -> None:
+    if key and isinstance(value, dict) and _FLOAT_TAG in value:
+        raise CheckpointError(f"{path}: states an infinite or NaN setting, {ascii(key)[:60]}, which is not read")
     if isinstance(value, float) and not math.isfinite(value):
         raise CheckpointError(f"{path}: {ascii(key)[:60]} is a number beyond all bounds")
     if _HIDDEN_NAME.fullmatch(key):

@@ -21,7 +21,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from mechint.checkpoint.quiet import quiet
-from mechint.errors import CheckpointError
+from mechint.errors import CheckpointError, first_line
 from mechint.files import sha256_of, write_text
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = ["converted_gguf"]
 _MANIFEST = "manifest.json"
 _NEEDED = ("transformers", "gguf", "accelerate")
 _FILE = "model.gguf"
+_LONGEST_REASON = 10_000
 _SETTINGS = {
     "attention.sliding_window": "sliding_window",
     "attn_logit_softcapping": "attn_logit_softcapping",
@@ -123,7 +124,8 @@ def _read(path: str, source: Path) -> _Content:
         raise
     # Damaged and unknown files make the three libraries raise at least six kinds of error.
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0].replace(str(source / _FILE), "it") or type(error).__name__
+        # Replaced before it is cut, since the path of a temporary folder may be long.
+        reason = first_line(error, _LONGEST_REASON).replace(str(source / _FILE), "it")
         raise CheckpointError(f"{path}: transformers cannot read this GGUF ({reason[:200]})") from None
 
 
@@ -195,4 +197,4 @@ def _save(content: _Content, folder: Path) -> None:
             content.tokenizer.save_pretrained(folder)
     # A full disk is an error of safetensors' own.
     except Exception as error:
-        raise OSError(str(error).strip().partition("\n")[0]) from None
+        raise OSError(first_line(error)) from None

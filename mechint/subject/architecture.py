@@ -64,6 +64,10 @@ class Architecture:
     """Values that the config must have, for families with variants."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """For a kind of site that the family does not have: why."""
+    by_type_only: bool = False
+    """Fits the modules of other families too, so that a model is taken for one only by its type."""
+    mixes_heads: bool = False
+    """``z`` holds more than each head's own weighted values."""
     post_norm: bool = False
     """The residual stream itself is normalised in every block, so it is no sum of what was added to it."""
 

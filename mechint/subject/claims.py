@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mechint.checkpoint.checkpoint import Checkpoint
-from mechint.errors import CheckpointError
+from mechint.errors import CheckpointError, first_line
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -36,9 +36,8 @@ def refuse_oversized(kind: type[PreTrainedModel], config: PretrainedConfig, chec
             skeleton = build(copy.deepcopy(config))
     # A model is built by code of each family, which raises what it likes.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
-            f"{checkpoint.path}: transformers cannot build the {kind.__name__} of its config: {reason[:300]}"
+            f"{checkpoint.path}: transformers cannot build the {kind.__name__} of its config: {first_line(error, 300)}"
         ) from None
     claimed = sum(tensor.numel() for tensor in (*skeleton.parameters(), *skeleton.buffers()))
     held = sum(weight.numel() for weight in checkpoint.weights.values())

@@ -47,10 +47,10 @@ _SITES = {
 }
 GPT2 = Architecture(name="gpt2-nanogpt", block=_BLOCK, sites=_SITES)
 GPT2_KV_TIED = Architecture(name="gpt2-nanogpt-kv-tied", block=_BLOCK, sites=_SITES)
-GPT2_GATED = Architecture(name="gpt2-nanogpt-gated", block=_BLOCK, sites=_SITES)
-GPT2_RA = Architecture(name="gpt2-nanogpt-ra", block=_BLOCK, sites=_SITES)
-GPT2_RA_GATED = Architecture(name="gpt2-nanogpt-ra-gated", block=_BLOCK, sites=_SITES)
-GPT2_RA_FOLDED = Architecture(name="gpt2-nanogpt-ra-folded", block=_BLOCK, sites=_SITES)
+GPT2_GATED = Architecture(name="gpt2-nanogpt-gated", block=_BLOCK, sites=_SITES, mixes_heads=True)
+GPT2_RA = Architecture(name="gpt2-nanogpt-ra", block=_BLOCK, sites=_SITES, mixes_heads=True)
+GPT2_RA_GATED = Architecture(name="gpt2-nanogpt-ra-gated", block=_BLOCK, sites=_SITES, mixes_heads=True)
+GPT2_RA_FOLDED = Architecture(name="gpt2-nanogpt-ra-folded", block=_BLOCK, sites=_SITES, mixes_heads=True)
 
 _KINDS = {
     GPT2.name: "vanilla GPT-2",

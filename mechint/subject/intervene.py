@@ -62,22 +62,22 @@ def mix(mask: Tensor, ablated: Tensor) -> Edit:
 
 def keep_only(kept: Tensor, ablated: Tensor) -> Edit:
     """Replace the units outside a boolean mask ``[u]``; the kept ones pass bit for bit."""
-    return lambda activation: torch.where(kept, activation, ablated.to(activation.dtype))
+    return lambda activation: torch.where(kept.to(activation.device), activation, ablated.to(activation))
 
 
 def replace(value: Tensor) -> Edit:
     """Put a value, broadcastable to ``[b p u]``, in the activation's place."""
-    return lambda activation: value.to(activation.dtype).expand_as(activation)
+    return lambda activation: value.to(activation).expand_as(activation)
 
 
 def add(noise: Tensor) -> Edit:
     """Add noise, broadcastable to ``[b p u]``."""
-    return lambda activation: activation + noise.to(activation.dtype)
+    return lambda activation: activation + noise.to(activation)
 
 
 def within(where: Tensor, edit: Edit) -> Edit:
     """Edit only where a boolean tensor, broadcastable to ``[b p u]``, is true; the rest passes bit for bit."""
-    return lambda activation: torch.where(where, edit(activation), activation)
+    return lambda activation: torch.where(where.to(activation.device), edit(activation), activation)
 
 
 def at_positions(positions: Sequence[int], length: int) -> Tensor:

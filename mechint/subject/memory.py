@@ -22,8 +22,8 @@ def weight_bytes(subject: Subject) -> int:
 def held_per_token(subject: Subject) -> int:
     """Bytes that a search holds for each token between its forward and its backward pass.
 
-    Counted on a short input: the tensors that autograd saves, each storage once and the weights left out. Attention
-    patterns, where a model keeps them, grow with the square of the length and make it more.
+    Counted in the weights' dtype on a short input: the tensors that autograd saves, each storage once and the weights
+    left out. Attention patterns, where a model keeps them, grow with the square of the length and make it more.
     """
     weights = {weight.untyped_storage().data_ptr() for weight in subject.model.parameters()}
     held: dict[int, int] = {}

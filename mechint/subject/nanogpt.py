@@ -59,6 +59,7 @@ def shape_of(config: GPTConfig) -> Shape:
         n_kv_head=config.n_head,
         d_head=config.n_embd // config.n_head,
         d_model=config.n_embd,
+        d_embed=config.n_embd,
         d_mlp=4 * config.n_embd,
         n_vocab=config.vocab_size,
         context=config.block_size,

@@ -30,7 +30,7 @@ def choose_dtype(asked: str) -> torch.dtype:
 
 
 def choose_autocast(asked: str, device: torch.device, d_model: int) -> torch.dtype | None:
-    """What a search multiplies in: under ``auto`` bfloat16 where the processor gains; None for the weights' own dtype."""
+    """What a search multiplies in: under ``auto`` bfloat16 where the processor gains; None for the weights' dtype."""
     return torch.bfloat16 if asked == "auto" and _gains(device, d_model) else None
 
 

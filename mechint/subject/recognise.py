@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from mechint.errors import CheckpointError
+from mechint.errors import CheckpointError, first_line
 from mechint.subject.architecture import Architecture
 from mechint.subject.selfcheck import Check
 
@@ -25,32 +25,39 @@ def recognise(
 ) -> Architecture:
     """The table that the spec asks for, else the one of the model's type, else the one that fits by its modules.
 
-    A table found by its modules must keep its promises on the model, and no other may fit as well. Raises
-    CheckpointError with the names of the modules where none fits.
+    Whichever it is must keep its promises on the model; by modules, no other may fit as well. Raises CheckpointError
+    with the names of the modules where none fits.
     """
-    if asked is not None:
-        return _asked(model, path, architectures, asked)
+    _refuse_twins(path, architectures)
     fitting = [table for table in architectures if _holds(table, model)]
-    kind = model.config.model_type
-    for table in fitting:
-        if kind in table.model_types:
-            return table
-    by_names = [table for table in fitting if not table.when and not _missing(table, model)]
+    of_type = [table for table in fitting if model.config.model_type in table.model_types]
+    if asked is not None or of_type:
+        table = of_type[0] if asked is None else _named(path, architectures, asked)
+        if missing := _missing(table, model):
+            raise CheckpointError(f"{path}: is no {table.name}: {type(model).__name__} has no module {missing}")
+        if broken := _broken(table, check):
+            raise CheckpointError(f"{path}: is no {table.name}: it does not keep what the table promises: {broken}")
+        return table
+    by_names = [table for table in fitting if not table.when and not table.by_type_only and not _missing(table, model)]
     most = max((len(table.sites) for table in by_names), default=0)
-    kept = [t for t in by_names if len(t.sites) == most and all(promise.held for promise in check(t))]
+    kept = [table for table in by_names if len(table.sites) == most and not _broken(table, check)]
     if len(kept) == 1:
         return kept[0]
     raise CheckpointError(_refusal(model, path, architectures, by_names, kept))
 
 
-def _asked(model: PreTrainedModel, path: str, architectures: Sequence[Architecture], name: str) -> Architecture:
-    table = next((table for table in architectures if table.name == name), None)
+def _refuse_twins(path: str, architectures: Sequence[Architecture]) -> None:
+    names = [table.name for table in architectures]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise CheckpointError(f"{path}: two plugins give a table named {twice!r}; leave one of them out")
+
+
+def _named(path: str, architectures: Sequence[Architecture], name: str) -> Architecture:
+    for table in architectures:
+        if table.name == name:
+            return table
     known = ", ".join(table.name for table in architectures)
-    if table is None:
-        raise CheckpointError(f"{path}: no architecture is named {name!r}; there are {known}")
-    if missing := _missing(table, model):
-        raise CheckpointError(f"{path}: is no {name}: {type(model).__name__} has no module {missing}")
-    return table
+    raise CheckpointError(f"{path}: no architecture is named {name!r}; there are {known}")
 
 
 def _holds(table: Architecture, model: PreTrainedModel) -> bool:
@@ -67,6 +74,15 @@ def _missing(table: Architecture, model: PreTrainedModel) -> str | None:
             if path not in modules:
                 return path
     return None
+
+
+def _broken(table: Architecture, check: Try) -> str | None:
+    """The first promise that the table breaks on the model; None where it keeps all."""
+    try:
+        return next((f"{one.promise}{one.detail and f' ({one.detail})'}" for one in check(table) if not one.held), None)
+    # Where a table does not fit, its hooks meet values of any kind.
+    except Exception as error:
+        return first_line(error)
 
 
 def _refusal(
@@ -86,7 +102,7 @@ def _refusal(
         f"{path}: the sites of {type(model).__name__} (model_type {model.config.model_type}) are not known: {why}\n"
         f"  modules of its first layer: {', '.join(_first_layer(model))}\n"
         f"  known: {', '.join(sorted({name for table in architectures for name in table.model_types}))}\n"
-        "  hint: a plugin can give a table through mechint_architectures, see docs/checkpoints.md"
+        "  hint: a plugin can give a table through mechint_architectures, see docs/sites.md"
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from mechint.circuit.space import Site, SiteUnits, Space
+from mechint.errors import DataError
 from mechint.subject.architecture import EMBED, Architecture
 from mechint.subject.tokenizer import Tokenizer, no_tokenizer
 
@@ -32,8 +33,10 @@ class Shape:
     """Fewer than ``n_head`` under grouped-query attention."""
     d_head: int
     d_model: int
+    d_embed: int
+    """Of a token's embedding; narrower than ``d_model`` where a projection follows it."""
     d_mlp: int
-    """Neurons of a layer."""
+    """Neurons of a layer; 0 where no site has them."""
     n_vocab: int
     context: int
     """Longest input, in tokens."""
@@ -69,6 +72,8 @@ class Subject:
 
         ``mask`` ``[b p]`` is true at tokens and false at padding, on either side; None where nothing is padded.
         """
+        if tokens.shape[1] > self.shape.context:
+            raise DataError(f"{tokens.shape[1]} tokens are more than the {self.shape.context} that {self.name} reads")
         device = self.device
         logits = self.forward(self.model, tokens.to(device), None if mask is None else mask.to(device))
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -110,6 +115,7 @@ class Subject:
             "v": (shape.n_kv_head, shape.d_head),
             "z": (shape.n_head, shape.d_head),
             "mlp_post": (1, shape.d_mlp),
+            "embed": (1, shape.d_embed),
         }.get(site.kind, (1, shape.d_model))
         return SiteUnits(site=site, heads=heads, width=width)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from mechint.checkpoint.quiet import quiet
-from mechint.errors import CheckpointError
+from mechint.errors import CheckpointError, first_line
 from mechint.spec.checkpoints import Reference
 
 if TYPE_CHECKING:
@@ -126,6 +126,5 @@ def _load(place: str, folder: Path) -> PreTrainedTokenizerBase:
             )
     # Damaged files and files of kinds that need another package raise whatever their readers raise.
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise CheckpointError(f"{place}: transformers cannot read its tokenizer ({reason[:200]})") from None
+        raise CheckpointError(f"{place}: transformers cannot read its tokenizer ({first_line(error)})") from None
     return loaded

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from mechint.checkpoint.checkpoint import Checkpoint
 from mechint.checkpoint.quiet import quiet
-from mechint.checkpoint.weights import is_finite
-from mechint.errors import CheckpointError
+from mechint.errors import CheckpointError, first_line
 from mechint.subject.architecture import Architecture
 from mechint.subject.claims import refuse_oversized
 from mechint.subject.misfits import describe_misfits
@@ -34,6 +33,8 @@ _NOT_TAKEN = frozenset(
         *("auto_map", "quantization_config"),
         # How a forward pass answers is for the caller to say.
         *("output_attentions", "output_hidden_states", "return_dict", "torchscript", "use_cache"),
+        # Of classifiers; each label would be an entry of a dictionary.
+        *("num_labels", "id2label", "label2id"),
         *("dtype", "torch_dtype", "name_or_path", "_name_or_path", "transformers_version", "_commit_hash"),
     }
 )
@@ -54,7 +55,6 @@ def build_model(config: Mapping[str, Any], checkpoint: Checkpoint, dtype: torch.
         refuse_oversized(place, built, checkpoint)
         model = _load(built, place, checkpoint, dtype)
     _align(model)
-    _refuse_not_finite(model, checkpoint.path)
     model.requires_grad_(requires_grad=False).eval()
     model.config.use_cache = False
     _try_to_run(model, checkpoint.path)
@@ -62,19 +62,27 @@ def build_model(config: Mapping[str, Any], checkpoint: Checkpoint, dtype: torch.
 
 
 def read_shape(model: PreTrainedModel, architecture: Architecture) -> Shape:
-    """The model's sizes: from its config, and the number of neurons from the projection that reads them."""
+    """The model's sizes: from its config, and the number of neurons from the projection that reads them.
+
+    Raises CheckpointError where the config does not state one number for all layers.
+    """
     text = model.config.get_text_config()
-    heads = text.num_attention_heads
-    return Shape(
-        n_layer=text.num_hidden_layers,
-        n_head=heads,
-        n_kv_head=getattr(text, "num_key_value_heads", None) or heads,
-        d_head=getattr(text, "head_dim", None) or text.hidden_size // heads,
-        d_model=text.hidden_size,
-        d_mlp=_count_neurons(model, architecture),
-        n_vocab=text.vocab_size,
-        context=text.max_position_embeddings,
-    )
+    try:
+        heads = text.num_attention_heads
+        return Shape(
+            n_layer=text.num_hidden_layers,
+            n_head=heads,
+            n_kv_head=getattr(text, "num_key_value_heads", None) or heads,
+            d_head=getattr(text, "head_dim", None) or text.hidden_size // heads,
+            d_model=text.hidden_size,
+            d_embed=_count_columns(model.get_input_embeddings()),
+            d_mlp=_count_neurons(model, architecture),
+            n_vocab=text.vocab_size,
+            context=text.max_position_embeddings,
+        )
+    # Some families have settings that differ from layer to layer, and raise errors of their own for them.
+    except Exception as error:
+        raise CheckpointError(f"the sizes of {type(model).__name__} cannot be read: {first_line(error)}") from None
 
 
 def run_transformers(model: nn.Module, tokens: Tensor, mask: Tensor | None) -> Tensor:
@@ -99,7 +107,7 @@ def _read_config(config: Mapping[str, Any], path: str) -> tuple[PretrainedConfig
     except Exception as error:
         raise CheckpointError(
             f"{path}: its config.json is of no causal language model that transformers can build "
-            f"(model_type {model_type!r:.60}): {_first_line(error)}"
+            f"(model_type {model_type!r:.60}): {first_line(error)}"
             + ("; it brings code of its own (auto_map), which is never run" if "auto_map" in config else "")
         ) from None
     return built, kind
@@ -120,7 +128,7 @@ def _load(
         )
     except Exception as error:  # shapes that do not fit come as RuntimeError, impossible configs as anything
         raise CheckpointError(
-            f"{checkpoint.path}: transformers cannot load its weights as {kind.__name__}: {_first_line(error)}"
+            f"{checkpoint.path}: transformers cannot load its weights as {kind.__name__}: {first_line(error)}"
         ) from None
     missing, unknown = sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
     wrong = sorted(map(str, (*info["mismatched_keys"], *info.get("error_msgs", ()))))
@@ -141,14 +149,6 @@ def _align(model: nn.Module) -> None:
             weight.data = weight.data.clone()
 
 
-def _refuse_not_finite(model: nn.Module, path: str) -> None:
-    """A weight may overflow when it is converted to a narrower type."""
-    for name, weight in model.named_parameters():
-        if not is_finite(weight):
-            kind = str(weight.dtype).removeprefix("torch.")
-            raise CheckpointError(f"{path}: {name} has values that {kind} cannot hold; state another dtype")
-
-
 def _try_to_run(model: PreTrainedModel, path: str) -> None:
     """Some impossible settings are noticed by the forward pass alone."""
     try:
@@ -156,7 +156,7 @@ def _try_to_run(model: PreTrainedModel, path: str) -> None:
             run_transformers(model, torch.zeros(1, 2, dtype=torch.long), None)
     except Exception as error:
         raise CheckpointError(
-            f"{path}: its config.json builds a {type(model).__name__} that cannot run: {_first_line(error)}"
+            f"{path}: its config.json builds a {type(model).__name__} that cannot run: {first_line(error)}"
         ) from None
 
 
@@ -167,10 +167,8 @@ def _count_neurons(model: nn.Module, architecture: Architecture) -> int:
     if tap is None:
         return 0
     module = model.get_submodule(architecture.path(tap.module, 0))
-    weight = module.get_parameter("weight")
-    return weight.shape[0] if isinstance(module, Conv1D) else weight.shape[1]
+    return module.get_parameter("weight").shape[0] if isinstance(module, Conv1D) else _count_columns(module)
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:300]
+def _count_columns(module: nn.Module) -> int:
+    return module.get_parameter("weight").shape[1]

@@ -68,9 +68,12 @@ class Ablated:
             return dict.fromkeys(self.sites, zero)
         partners = torch.tensor([self._partner(row) for row in rows])
         others = self.ablation.reference.take(partners)
-        length = examples.tokens.shape[1]
-        mask = None if others.mask is None else others.mask[:, :length]
-        return capture(self.ablation.subject, self.sites, others.tokens[:, :length], mask)
+        if examples.mask is None and others.mask is None:
+            return capture(self.ablation.subject, self.sites, others.tokens[:, : examples.tokens.shape[1]])
+        seen = capture(self.ablation.subject, self.sites, others.tokens, others.mask)
+        places = _places(examples.real, others.real)  # [b p]
+        example = torch.arange(len(places), device=places.device).unsqueeze(1)
+        return {site: activation[example, places] for site, activation in seen.items()}
 
     def _partner(self, row: int) -> int:
         count = len(self.ablation.reference)
@@ -78,11 +81,19 @@ class Ablated:
         return (row + int(torch.randint(1, count, (), generator=generator))) % count
 
 
+def _places(real: Tensor, others: Tensor) -> Tensor:
+    """For every position ``[b p]`` one of the partner's: for the n-th token its n-th, and so round its tokens."""
+    nth = (real.long().cumsum(1) - 1).clamp(min=0)
+    first, count = others.long().argmax(1, keepdim=True), others.sum(1, keepdim=True)
+    return first + nth % count
+
+
 def _means(subject: Subject, sites: Sequence[Site], reference: Examples) -> dict[Site, Tensor]:
     """Mean over examples and positions of each channel: ``[u]`` at each site, summed in float64."""
     totals: dict[Site, Tensor] = {}
     for batch in reference.batches(REFERENCE_BATCH):
         for site, activation in capture(subject, sites, batch.tokens, batch.mask).items():
-            summed = activation[batch.real].double().sum(0)  # [u]
+            summed = activation[batch.real].cpu().double().sum(0)  # [u]; not every device has float64
             totals[site] = totals[site] + summed if site in totals else summed
-    return {site: (total / int(reference.real.sum())).to(subject.dtype) for site, total in totals.items()}
+    count = int(reference.real.sum())
+    return {site: (total / count).to(subject.device, subject.dtype) for site, total in totals.items()}

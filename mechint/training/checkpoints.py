@@ -87,7 +87,10 @@ def save_checkpoint(
 
 
 class CheckpointCallback:
-    """Keeps the curves of one training, saves the best and the final model, and has a gate judge them on the way."""
+    """Keeps the curves of one training, saves the best and the final model, and has a gate judge them on the way.
+
+    Every process of a distributed training may make the same calls; only the main one writes and judges.
+    """
 
     def __init__(
         self, output_dir: Path | str, step: str, *, config: Mapping[str, object], gate: SpecGate | None = None
@@ -163,6 +166,8 @@ class CheckpointCallback:
 
     def write_metrics(self, *, iteration: int, facts: Mapping[str, object] | None = None) -> None:
         """Write the curves so far, and what the gate has found."""
+        if not is_main_process():
+            return
         found = {"gates": [result.facts for result in self.judged]} if self.gate else {}
         path = metrics_path(self.output_dir, self.step)
         self._curves.write(
@@ -173,5 +178,7 @@ class CheckpointCallback:
         self.judged.append(gate.judge(path, step=iteration, folder=f"{self.step}/{folder}"))
 
     def _save(self, path: Path, model: nn.Module, iteration: int, optimizer: Optimizer | None) -> None:
+        if not is_main_process():
+            return
         best = self.best_val_loss
         save_checkpoint(path, model, config=self.config, iteration=iteration, best_val_loss=best, optimizer=optimizer)

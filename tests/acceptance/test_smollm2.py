@@ -24,7 +24,7 @@ if PACKAGE is None:
 SPEC = Path(__file__).parents[2] / "specs/kv_circuit_smollm2.yaml"
 IOI = "When Mary and John went to the store, John gave a drink to"
 SHORT = {"task.examples.train": 4, "task.examples.validation": 2, "task.window": 16, "method.steps": 12,
-         "method.batch_size": 2, "faithfulness.controls.random": 1}  # fmt: skip
+         "method.batch_size": 2}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

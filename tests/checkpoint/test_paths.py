@@ -87,6 +87,18 @@ def test_final_checkpoints_come_before_all_others_of_a_folder():
     assert find_files("output/", final_first=True) == [FINAL[0], "output/final_model_stepV1", *FINAL[1:]]
 
 
+def test_final_checkpoints_are_weights_of_every_kind():
+    names = [
+        "final_model_stepV0.pt",
+        "final_model_stepV1.safetensors",
+        "final_model_stepV2.pth",
+        "final_model_stepV3.gguf",
+    ]
+    for name in [*names, "final_model_stepV4.json", "best_model_stepV0.pt"]:
+        write("runs", name)
+    assert find_files("runs", final_first=True) == [f"runs/{name}" for name in names]
+
+
 def test_a_folder_without_final_checkpoints_stands_for_all():
     assert find_files(os.path.dirname(write("runs", "b.pt")), final_first=True) == ["runs/b.pt"]
 
@@ -112,6 +124,8 @@ def test_a_loop_of_links_ends():
         ("ouput/final*.pt", "there is 'output'"),
         ("output/*.safetensors", "output has 'best_model_stepV0.pt'"),
         ("output/*.json/x", "no checkpoint matches"),
+        ("*.safetensors", "; this folder has 'big.pt'"),
+        ("nothing/", "; this folder has 'big.pt'"),
         ("output/nothing/", "no checkpoint matches"),
         ("/nowhere/at/all.pt", "no checkpoint matches '/nowhere/at/all.pt'"),
         (
@@ -121,6 +135,7 @@ def test_a_loop_of_links_ends():
     ],
 )
 def test_nothing_found_names_pattern_place_and_what_is_there(folder, pattern, says):
+    (folder / "big.pt").touch()
     with pytest.raises(NothingCollected) as caught:
         find_files(pattern)
     assert says in str(caught.value)

@@ -1,4 +1,6 @@
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +12,9 @@ from tests.tiny import metric_named, random_model, subject_of
 SUBJECT = subject_of(random_model())  # context 6, vocabulary 11
 
 
-def task_from(path: Path, **options):
+def task_from(path: Path, subject=SUBJECT, **options):
     settings = tokens.Options(path=str(path), examples={"train": 4, "validation": 2}, **options)
-    return tokens.mechint_task(subject=SUBJECT, options=settings, metric=metric_named("loss"))
+    return tokens.mechint_task(subject=subject, options=settings, metric=metric_named("loss"))
 
 
 @pytest.fixture
@@ -88,3 +90,15 @@ def test_half_an_id_is_refused(tmp_path):
     (tmp_path / "odd.bin").write_bytes(b"abc")
     with pytest.raises(DataError, match="3 bytes is not a whole number"):
         task_from(tmp_path / "odd.bin")
+
+
+def test_data_of_another_tokenizer_is_refused(folder):
+    (folder / "data.json").write_text('{"tokenizer": "bytes"}')
+    own = SimpleNamespace(name="the checkpoint's own")
+    with pytest.raises(DataError, match="its tokens are of the tokenizer 'bytes', and the checkpoint's is"):
+        task_from(folder, subject=replace(SUBJECT, tokenizer=lambda: own))
+
+
+def test_data_is_taken_where_the_checkpoints_tokenizer_is_not_known(folder):
+    (folder / "data.json").write_text('{"tokenizer": "bytes"}')
+    assert len(task_from(folder).search) > 0

@@ -113,7 +113,7 @@ FAMILIES = {
     "opt": Family(model_type="opt", config=_OPT_CONFIG, table="opt", **_OPT),
     "opt-post-norm": Family(
         model_type="opt",
-        config={**_OPT_CONFIG, "do_layer_norm_before": False},
+        config={**_OPT_CONFIG, "do_layer_norm_before": False, "word_embed_proj_dim": D_MODEL // 2},
         table="opt-post-norm",
         **{**_OPT, "norm": None},
     ),

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+import transformers
 
 from mechint.checkpoint.checkpoint import Checkpoint
 from mechint.errors import CheckpointError
@@ -11,7 +12,6 @@ from mechint.subject.claims import refuse_oversized
 from mechint.subject.load import load_subject
 from tests.hostile import folders
 
-transformers = pytest.importorskip("transformers", reason="needs transformers")
 TINY = {
     "num_hidden_layers": 1,
     "hidden_size": 8,

@@ -22,7 +22,7 @@ def test_an_unknown_type_is_recognised_by_its_modules_and_sums(tmp_path):
 
 
 def test_modules_of_the_right_names_that_compute_otherwise_are_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="named as in llama, mixture, but it computes otherwise"):
+    with pytest.raises(CheckpointError, match="named as in llama, but it computes otherwise"):
         opened(save(GRANITE, tmp_path, residual_multiplier=0.5))
 
 
@@ -41,6 +41,42 @@ def test_two_tables_that_fit_are_one_too_many(tmp_path):
     twin = Architecture(name="twin", block=llama.block, sites=llama.sites)
     with pytest.raises(CheckpointError, match="several tables fit it: llama, twin"):
         opened(save(GRANITE, tmp_path), (*TABLES, twin))
+
+
+def test_heads_in_another_order_than_the_tables_are_noticed(tmp_path):
+    """GPTBigCode has GPT-2's modules, and its fused projection lies head by head."""
+    sizes = {"n_layer": 2, "n_head": 4, "n_embd": 32, "n_positions": 32, "vocab_size": 50, "multi_query": False}
+    config = AutoConfig.for_model("gpt_bigcode", bos_token_id=None, eos_token_id=None, **sizes)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="named as in gpt2, but it computes otherwise"):
+        opened(tmp_path)
+
+
+def test_dense_models_are_no_mixtures(tmp_path):
+    sizes = {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "hidden_size": 32}
+    config = AutoConfig.for_model("starcoder2", vocab_size=50, bos_token_id=None, eos_token_id=None, **sizes)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="no table fits its modules"):
+        opened(tmp_path)
+
+
+def test_a_table_of_the_right_type_is_tried_too(tmp_path):
+    with pytest.raises(CheckpointError, match=r"is no llama: it does not keep what the table promises"):
+        opened(save(FAMILIES["gemma2"], tmp_path), architecture="llama")
+
+
+def test_two_tables_of_one_name_are_an_error(tmp_path):
+    with pytest.raises(CheckpointError, match="two plugins give a table named 'gpt2'"):
+        opened(save(GRANITE, tmp_path), (*TABLES, TABLES[0]))
+
+
+def test_the_language_model_in_a_multimodal_gemma_is_found(tmp_path):
+    text = {**FAMILIES["gemma3"].config, "vocab_size": 50}
+    vision = {"num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 16}
+    tokens = {"image_token_index": 49, "boi_token_index": 47, "eoi_token_index": 48}
+    config = AutoConfig.for_model("gemma3", text_config=text, vision_config=vision, **tokens)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    assert opened(tmp_path).architecture.name == "gemma3"
 
 
 def test_a_table_that_the_spec_names_is_taken(tmp_path):

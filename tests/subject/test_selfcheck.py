@@ -33,6 +33,24 @@ def test_a_wrong_place_of_the_neurons_breaks_the_shape(subject):
 
 
 def test_a_residual_stream_that_is_replaced_where_it_does_not_flow_on_is_noticed(subject):
-    """A plain tap at the norm would edit only what the MLP reads: the block's sum no longer holds under an edit."""
-    promises = broken(subject, resid_post=out_of("{block}.mlp"))
-    assert "resid_mid + mlp_out = resid_post" in promises
+    """A plain tap at the norm would edit only what the MLP reads."""
+    assert broken(subject, resid_mid=into("{block}.ln_2")) == ["what replaces resid_mid flows on"]
+
+
+@pytest.mark.parametrize(
+    ("swapped", "promise"),
+    [
+        ({"q": "k", "k": "q"}, "a query moves its own position alone"),
+        ({"q": "v", "v": "q"}, "a value head reaches its own query heads alone"),
+        ({"k": "v", "v": "k"}, "a value head reaches its own query heads alone"),
+    ],
+)
+def test_projections_under_each_others_names_are_noticed(subject, swapped, promise):
+    sites = subject.architecture.sites
+    assert promise in broken(subject, **{kind: sites[other] for kind, other in swapped.items()})
+
+
+def test_a_table_without_some_sites_is_tried_on_the_others(subject):
+    table = subject.architecture
+    few = Architecture(name="few", block=table.block, sites={kind: table.sites[kind] for kind in ("k", "mlp_post")})
+    assert all(check.held for check in check_sites(replace(subject, architecture=few)))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mechint.errors import CheckpointError
+from mechint.errors import CheckpointError, DataError
 from mechint.spec.checkpoints import Source
 from mechint.subject.load import load_subject
 from tests.subject.families import FAMILIES, TABLES, TOKENS, open_family, save
@@ -95,6 +95,28 @@ def test_a_weight_too_large_for_the_dtype_is_refused(folder):
 def test_a_safetensors_file_takes_the_config_beside_it(folder):
     subject = load_subject(str(folder / "model.safetensors"), TABLES)
     assert torch.equal(subject.logits(TOKENS), open_family(folder).logits(TOKENS))
+
+
+def test_a_bin_file_takes_the_config_beside_it(folder):
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    subject = load_subject(str(folder / "pytorch_model.bin"), TABLES)
+    assert torch.equal(subject.logits(TOKENS), open_family(folder).logits(TOKENS))
+
+
+@pytest.mark.parametrize("fact", [{"n_head": 4}, {"activation": "gelu"}, {"config": "elsewhere/config.json"}])
+def test_a_fact_that_the_folder_states_itself_is_refused(folder, fact):
+    with pytest.raises(CheckpointError, match=f"leave out checkpoints.{next(iter(fact))}"):
+        load_subject(Source.at(str(folder), **fact), TABLES)
+
+
+def test_labels_of_a_classifier_are_not_made(folder):
+    change_config(folder, num_labels=10**9)
+    assert open_family(folder).shape.n_layer == 2
+
+
+def test_more_tokens_than_the_context_are_refused(folder):
+    with pytest.raises(DataError, match="33 tokens are more than the 32"):
+        open_family(folder).logits(torch.zeros(1, 33, dtype=torch.long))
 
 
 def test_weights_without_a_config_take_the_one_that_the_spec_names(folder, tmp_path_factory):

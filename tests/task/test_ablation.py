@@ -4,6 +4,7 @@ import torch
 from mechint.circuit.space import Site
 from mechint.subject.intervene import capture
 from mechint.task.ablation import Ablation
+from mechint.task.examples import Examples
 from tests.tiny import examples_from, random_model, subject_of
 
 SUBJECT = subject_of(random_model())
@@ -38,6 +39,24 @@ def test_an_example_meets_the_same_partner_in_any_batch():
 
 def test_the_seed_changes_the_partners():
     assert not torch.equal(ablated("resample"), ablated("resample", seed=1))
+
+
+def padded_reference(side, pad):
+    """Every other example lacks two tokens, and has ``pad`` in their places."""
+    mask = torch.ones_like(REFERENCE.tokens, dtype=torch.bool)
+    mask[::2, slice(None, 2) if side == "left" else slice(-2, None)] = False
+    return Examples(tokens=torch.where(mask, REFERENCE.tokens, pad), targets=REFERENCE.targets, mask=mask)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("name", ["mean", "resample"])
+def test_what_stands_at_padding_does_not_count(name, side):
+    def values(pad):
+        reference = padded_reference(side, pad)
+        ablation = Ablation(name=name, subject=SUBJECT, reference=reference, seed=0)
+        return ablation.at([SITE]).values(reference.take(torch.tensor([0, 1, 2])), (0, 1, 2))[SITE]
+
+    torch.testing.assert_close(values(0), values(7))
 
 
 @pytest.mark.parametrize(("name", "source"), [("zero", "constant 0"), ("mean", "70 search"), ("resample", "seed 0")])

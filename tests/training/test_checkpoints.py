@@ -11,7 +11,9 @@ import torch
 from mechint.checkpoint.checkpoint import read_checkpoint
 from mechint.subject.load import load_subject
 from mechint.training.checkpoints import CheckpointCallback, save_checkpoint
+from mechint.training.gate import SpecGate
 from tests.tiny import random_model
+from tests.training.stand_in import StandIn
 
 
 def evaluated(saver, model, iteration, val_loss):
@@ -72,3 +74,13 @@ def test_the_end_writes_the_final_model_and_the_curves(tmp_path):
     assert (saved["final_iteration"], saved["best_val_loss"], saved["seconds"]) == (5, 1.0, 3)
     assert saved["metrics"]["val_perplexities"] == [math.e]
     assert load_subject(str(tmp_path / "final_model_stepV3.pt")).step == 5
+
+
+def test_only_the_main_process_of_a_distributed_training_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr("mechint.training.checkpoints.is_main_process", lambda: False)
+    gate = SpecGate(spec="a.yaml", every=5, output_dir=tmp_path / "gate", run=StandIn([]))
+    saver = CheckpointCallback(tmp_path / "output", "V3", config={"n_head": 2}, gate=gate)
+    evaluated(saver, random_model(), 5, 1.0)
+    saver.stepped(random_model(), iteration=5)
+    saver.finished(random_model(), iteration=7)
+    assert (list(tmp_path.iterdir()), saver.judged, saver.best_val_loss) == ([], [], 1.0)
