@@ -18,6 +18,9 @@ from mechint.training.gate import GateOutcome, GateResult, SpecGate, agreed_by_a
 from tests.tiny import random_model
 from tests.training.stand_in import StandIn
 
+# Whoever starts the tests in the background starts them deaf to interrupts, and so their children.
+HEARS_INTERRUPTS = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
 
 @pytest.fixture
 def judge(tmp_path):
@@ -164,7 +167,7 @@ def test_a_childs_output_and_code_come_through(capfd):
 
 def test_a_child_that_takes_too_long_may_write_what_it_has(tmp_path, capfd):
     script = (
-        "import time\n"
+        f"{HEARS_INTERRUPTS}import time\n"
         "try:\n    print('started', flush=True)\n    time.sleep(60)\n"
         "except KeyboardInterrupt:\n    print('writes what it has')"
     )
@@ -190,12 +193,12 @@ def test_a_child_that_will_not_end_is_killed(monkeypatch, capfd):
 def test_an_interrupt_ends_the_training_and_lets_the_child_write_what_it_has():
     """From a terminal it reaches both; the child has to see it once."""
     child = (
-        "import time\n"
+        f"{HEARS_INTERRUPTS}import time\n"
         "try:\n    print('started', flush=True)\n    time.sleep(60)\n"
         "except KeyboardInterrupt:\n    time.sleep(0.5)\n    print('written', flush=True)"
     )
     script = (
-        "import sys\n"
+        f"{HEARS_INTERRUPTS}import sys\n"
         "from mechint.training.gate import run_in_child\n"
         f"try:\n    run_in_child([sys.executable, '-c', {child!r}], {{}}, None)\n"
         "except KeyboardInterrupt:\n    print('stopped')"
