@@ -25,6 +25,7 @@ from mechint.subject.load import load_subject
 from mechint.subject.subject import Subject
 from mechint.task.ablation import Ablation
 from mechint.task.examples import Examples
+from mechint.task.score import read_loss
 from mechint.task.task import Task
 
 
@@ -88,8 +89,9 @@ def _plain(subject: Subject, examples: Examples, task: Task) -> Tensor:
         return leaves[0]
 
     with edited(subject, {EMBED: leaf}), subject.searching():
-        logits = subject.logits(examples.tokens)
-    (gradient,) = torch.autograd.grad(task.metric.loss(logits, examples, logits).mean(), leaves)
+        readout = subject.readout(examples.tokens, None, examples.where)
+        losses = read_loss(task.metric, readout, examples, None)
+    (gradient,) = torch.autograd.grad(losses.mean(), leaves)
     return gradient
 
 

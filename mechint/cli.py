@@ -137,6 +137,30 @@ def doctor(checkpoint: str, facts: tuple[str, ...], prompt: str | None, named: t
     sys.exit(ExitCode.PASSED if examined.sound else ExitCode.INCOMPLETE)
 
 
+@cli.group()
+def task() -> None:
+    """Look at the behaviours that specs test."""
+
+
+@task.command("show")
+@click.argument("spec")
+@click.option("-n", "--count", type=click.IntRange(min=1), default=3, show_default=True, help="Examples to print.")
+@click.option("--models", metavar="PATH", help="Use this checkpoint instead of the spec's.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: task.seed=1.")
+@click.option("-p", "--plugin", "named", multiple=True, metavar="NAME", help="Load an installed plugin.")
+def show(spec: str, count: int, models: str | None, overrides: tuple[str, ...], named: tuple[str, ...]) -> None:
+    """Print examples of SPEC's task with their tokens, answers, the model's own and the metric.
+
+    Of several items the first is shown.
+    """
+    from mechint.engine.collect import collect_plan
+    from mechint.engine.show_task import show_task
+
+    plugins = _plugins(named)
+    plan = collect_plan(spec, plugins, models=models, overrides=overrides)
+    click.echo("\n".join(show_task(plan.items[0], plugins, count)))
+
+
 @cli.command()
 @click.option(
     "--variants",

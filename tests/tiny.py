@@ -8,10 +8,12 @@ import torch
 
 from mechint.circuit.space import Site
 from mechint.subject.gpt2 import GPT2
-from mechint.subject.nanogpt import GPT, GPTConfig, shape_of
+from mechint.subject.nanogpt import GPT, UNEMBEDDING, GPTConfig, shape_of
+from mechint.subject.readout import Readout
 from mechint.subject.subject import Subject
 from mechint.task.examples import Examples
 from mechint.task.metric import Metric
+from mechint.task.score import read_loss, read_scores
 from mechint.task.task import Task
 
 
@@ -23,6 +25,7 @@ def subject_of(model: GPT) -> Subject:
         name="tiny.pt",
         sha256="0" * 64,
         step=None,
+        unembedding=UNEMBEDDING,
     )
 
 
@@ -70,6 +73,26 @@ def metric_named(name: str) -> Metric:
 
 def all_metrics() -> tuple[Metric, ...]:
     return tuple(importlib.import_module("mechint.plugins.metrics").mechint_metrics())
+
+
+def score(name: str, logits: torch.Tensor, examples: Examples, full: torch.Tensor | None = None) -> torch.Tensor:
+    """A metric's value for each example ``[b]``, of logits ``[b p v]``."""
+    readout, full_readout = (_readout(given, examples) for given in (logits, logits if full is None else full))
+    return read_scores([metric_named(name)], readout, examples, full_readout)[name]
+
+
+def loss(name: str, logits: torch.Tensor, examples: Examples, full: torch.Tensor | None = None) -> torch.Tensor:
+    """What a search minimises for a metric, for each example ``[b]``, of logits ``[b p v]``."""
+    readout, full_readout = (_readout(given, examples) for given in (logits, logits if full is None else full))
+    return read_loss(metric_named(name), readout, examples, full_readout)
+
+
+def _readout(logits: torch.Tensor, examples: Examples) -> Readout:
+    return Readout(last=logits[examples.where], unembed=None, n_vocab=logits.shape[-1])
+
+
+def usable_metrics(task: Task) -> tuple[Metric, ...]:
+    return tuple(metric for metric in all_metrics() if task.missing(metric) is None)
 
 
 def examples_from(model: GPT, count: int, seed: int) -> Examples:

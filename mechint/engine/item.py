@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mechint.engine.check import check
 from mechint.engine.exit import judge_item
 from mechint.engine.plugins import Plugins
+from mechint.engine.prepare import Prepared, prepare
 from mechint.errors import MechintError
 from mechint.journal import Journal, Progress
 from mechint.results.store import write_item, write_metrics
@@ -21,22 +21,8 @@ from mechint.spec.values import Choice, Item
 if TYPE_CHECKING:
     from mechint.circuit.circuit import Analysis, Circuit
     from mechint.faithfulness.protocol import Measurement
-    from mechint.subject.subject import Subject
-    from mechint.task.ablation import Ablation
-    from mechint.task.metric import Metric
-    from mechint.task.task import Task
 
 __all__ = ["run_item"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Prepared:
-    """What an item needs before its method runs."""
-
-    subject: Subject
-    task: Task
-    ablation: Ablation
-    metrics: tuple[Metric, ...]
 
 
 def run_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progress], None]) -> ItemReport:
@@ -86,7 +72,7 @@ def _measured(
     from mechint.faithfulness.protocol import measure, save_per_example
 
     cell, journal = item.cell, Journal(watch=watch)
-    ready = _prepare(item, plugins)
+    ready = prepare(item, plugins)
     try:
         analysis = _analyze(item, plugins, ready, journal)
     finally:
@@ -112,22 +98,7 @@ def _measured(
 _SAVED = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors")
 
 
-def _prepare(item: Item, plugins: Plugins) -> _Prepared:
-    from mechint.subject.load import load_subject
-    from mechint.task.ablation import Ablation
-
-    cell = item.cell
-    tables = [table for given in plugins.collect("mechint_architectures") for table in given]
-    subject = load_subject(item.checkpoint, tables)
-    metrics = tuple(metric for given in plugins.collect("mechint_metrics") for metric in given)
-    metric = next(metric for metric in metrics if metric.name == cell.metric)
-    task = plugins.ask(cell.task.name, "mechint_task", subject=subject, options=cell.task.options, metric=metric)
-    task = task.to(subject.device)
-    ablation = Ablation(name=cell.faithfulness.ablation, subject=subject, reference=task.search, seed=cell.seed)
-    return _Prepared(subject=subject, task=task, ablation=ablation, metrics=metrics)
-
-
-def _analyze(item: Item, plugins: Plugins, ready: _Prepared, journal: Journal) -> Analysis:
+def _analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> Analysis:
     analysis: Analysis = plugins.ask(
         item.cell.method.name,
         "mechint_analyze",
@@ -164,7 +135,7 @@ def _blank(item: Item) -> ItemReport:
 
 
 def _facts(
-    item: Item, ready: _Prepared, analysis: Analysis, measurement: Measurement, notes: tuple[str, ...]
+    item: Item, ready: Prepared, analysis: Analysis, measurement: Measurement, notes: tuple[str, ...]
 ) -> Mapping[str, Any]:
     """Everything that a finished measurement adds to the report."""
     cell, subject = item.cell, ready.subject
@@ -191,7 +162,7 @@ def _facts(
     }
 
 
-def _methodology(item: Item, ready: _Prepared, circuit: Circuit) -> Methodology:
+def _methodology(item: Item, ready: Prepared, circuit: Circuit) -> Methodology:
     return Methodology(
         metric=ready.task.metric.name,
         direction="higher" if ready.task.metric.higher_is_better else "lower",

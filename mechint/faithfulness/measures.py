@@ -7,6 +7,7 @@ clamped. A measure that has no meaning is None: the verdict on it is undecided.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,18 +37,40 @@ class Evidence:
     """None where the spec switched this control off."""
     random: Sequence[Sequence[float]]
     """One sequence for each random circuit."""
+    weights: Sequence[float] | None = None
+    """What each example counts in a mean; None where all count alike."""
+
+    def mean(self, values: Sequence[float]) -> float:
+        """Mean over the examples, by their weights."""
+        if self.weights is None:
+            return _mean(values)
+        return math.fsum(map(operator.mul, self.weights, values)) / math.fsum(self.weights)
+
+    @property
+    def separable(self) -> bool:
+        """Whether full and empty model differ by more than the 95 % interval (Student's) of their paired difference."""
+        differences = [a - b for a, b in zip(self.full, self.empty, strict=True)]
+        count = len(differences)
+        if count < 2 or not all(map(math.isfinite, differences)):
+            return False
+        from scipy.stats import t
+
+        mean, weights = self.mean(differences), self.weights or [1.0] * count
+        spread = math.fsum((weight * (value - mean)) ** 2 for weight, value in zip(weights, differences, strict=True))
+        error = math.sqrt(spread * count / (count - 1)) / math.fsum(weights)
+        return abs(mean) > float(t.ppf(0.975, count - 1)) * error
 
 
 def derive(evidence: Evidence) -> dict[str, float | None]:
     """Compute every measure that rests on the metric alone."""
-    if not _separable(evidence.full, evidence.empty):
+    if not evidence.separable:
         return dict.fromkeys(
             ("faithfulness", "completeness", "faithfulness_random", "margin_over_random", "p_random"), None
         )
-    low, high = _mean(evidence.empty), _mean(evidence.full)
+    low, high = evidence.mean(evidence.empty), evidence.mean(evidence.full)
 
     def faithfulness(values: Sequence[float]) -> float:
-        return (_mean(values) - low) / (high - low)
+        return (evidence.mean(values) - low) / (high - low)
 
     found = faithfulness(evidence.circuit)
     random = [faithfulness(values) for values in evidence.random]
@@ -58,18 +81,6 @@ def derive(evidence: Evidence) -> dict[str, float | None]:
         "margin_over_random": found - _mean(random),
         "p_random": (1 + sum(value >= found for value in random)) / (1 + len(random)),
     }
-
-
-def _separable(full: Sequence[float], empty: Sequence[float]) -> bool:
-    """Whether full and empty model differ by more than the 95 % interval (Student's) of their paired difference."""
-    differences = [a - b for a, b in zip(full, empty, strict=True)]
-    if len(differences) < 2 or not all(map(math.isfinite, differences)):
-        return False
-    from scipy.stats import t
-
-    mean, count = _mean(differences), len(differences)
-    variance = math.fsum((value - mean) ** 2 for value in differences) / (count - 1)
-    return abs(mean) > float(t.ppf(0.975, count - 1)) * math.sqrt(variance / count)
 
 
 def _mean(values: Sequence[float]) -> float:

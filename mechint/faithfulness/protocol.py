@@ -20,16 +20,14 @@ from mechint.journal import Journal
 from mechint.subject.intervene import edited, keep_only
 from mechint.subject.subject import Subject
 from mechint.task.ablation import Ablation
-from mechint.task.examples import Examples
 from mechint.task.metric import Metric
+from mechint.task.score import read_scores
 from mechint.task.task import Task
 
 __all__ = ["Measurement", "measure", "save_per_example"]
 
-LARGEST_BATCH = 32
-"""Held-out examples in a forward pass."""
-MOST_LOGITS = 1 << 24
-"""Numbers in the logits of a forward pass; each metric needs some copies of them."""
+BATCH = 32
+"""Held-out examples in a forward pass; results depend on it by rounding alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,15 +36,9 @@ class Measurement:
 
     per_example: Mapping[str, Mapping[str, Tensor]]
     """By model and metric: float64 ``[n]``, for ``random`` ``[circuits n]``."""
+    means: Mapping[str, Mapping[str, float]]
+    """By model and metric, over the examples by their weights, and over the random circuits."""
     measures: Mapping[str, float | None]
-
-    @property
-    def means(self) -> dict[str, dict[str, float]]:
-        """Mean over the examples (and over the random circuits), by model and metric."""
-        return {
-            model: {metric: float(values.mean()) for metric, values in metrics.items()}
-            for model, metrics in self.per_example.items()
-        }
 
 
 def measure(
@@ -64,19 +56,22 @@ def measure(
     """Run the protocol: ``3 + complement + random`` forward passes over the held-out examples."""
     models = _models(circuit, random, complement=complement, seed=seed)
     collected: dict[str, dict[str, list[Tensor]]] = {}
-    size = _batch_size(subject, task)
-    batches = -(-len(task.heldout) // size)
-    for number, values in enumerate(_score_batches(subject, task, circuit, ablation, metrics, models, size)):
+    batches = -(-len(task.heldout) // BATCH)
+    for number, values in enumerate(_score_batches(subject, task, circuit, ablation, metrics, models)):
         for name, by_metric in values.items():
             for metric, scores in by_metric.items():
-                collected.setdefault(name, {}).setdefault(metric, []).append(scores)
+                collected.setdefault(name, {}).setdefault(metric, []).append(scores.cpu())
         journal.progress("faithfulness", number + 1, batches)
     flat = {
         name: {metric: torch.cat(parts).double() for metric, parts in by_metric.items()}
         for name, by_metric in collected.items()
     }
     per_example = _stack_random(flat, random)
-    return Measurement(per_example=per_example, measures=_measures(per_example, circuit, task.metric))
+    means = {
+        model: {metric: float(task.heldout.mean(values).mean()) for metric, values in by_metric.items()}
+        for model, by_metric in per_example.items()
+    }
+    return Measurement(per_example=per_example, means=means, measures=_measures(per_example, means, circuit, task))
 
 
 def save_per_example(measurement: Measurement, path: Path) -> None:
@@ -108,31 +103,21 @@ def _score_batches(
     ablation: Ablation,
     metrics: Sequence[Metric],
     models: Mapping[str, Tensor],
-    size: int,
-) -> Iterator[dict[str, dict[str, Tensor]]]:
+) -> Iterator[Mapping[str, Mapping[str, Tensor]]]:
     """For each batch of held-out examples, every model's value of every metric ``[b]``."""
     ablated = ablation.at([units.site for units in circuit.space.sites])
     masks = {name: circuit.space.split(kept.to(subject.device)) for name, kept in models.items()}
-    for start in range(0, len(task.heldout), size):
-        examples = task.heldout.take(slice(start, start + size))
-        instead = ablated.values(examples, range(start, start + len(examples)))
-        full = subject.logits(examples.tokens, examples.mask)  # [b p v]
-        values = {"full": _score(metrics, full, examples, full)}
+    for start in range(0, len(task.heldout), BATCH):
+        rows = range(start, min(start + BATCH, len(task.heldout)))
+        examples = task.heldout.take(slice(rows.start, rows.stop))
+        instead = ablated.values(task.heldout, rows)
+        full = subject.readout(examples.tokens, examples.mask, examples.where)
+        values = {"full": read_scores(metrics, full, examples, full)}
         for name, per_site in masks.items():
             with edited(subject, {site: keep_only(kept, instead[site]) for site, kept in per_site.items()}):
-                logits = subject.logits(examples.tokens, examples.mask)
-            values[name] = _score(metrics, logits, examples, full)
+                readout = subject.readout(examples.tokens, examples.mask, examples.where)
+            values[name] = read_scores(metrics, readout, examples, full)
         yield values
-
-
-def _score(metrics: Sequence[Metric], logits: Tensor, examples: Examples, full: Tensor) -> dict[str, Tensor]:
-    return {metric.name: metric.score(logits, examples, full).cpu() for metric in metrics}
-
-
-def _batch_size(subject: Subject, task: Task) -> int:
-    """Examples whose logits fit the bound; results depend on it by rounding alone."""
-    per_example = task.heldout.tokens.shape[1] * subject.shape.n_vocab
-    return max(1, min(LARGEST_BATCH, MOST_LOGITS // per_example))
 
 
 def _stack_random(flat: dict[str, dict[str, Tensor]], random: int) -> dict[str, dict[str, Tensor]]:
@@ -144,23 +129,25 @@ def _stack_random(flat: dict[str, dict[str, Tensor]], random: int) -> dict[str, 
 
 
 def _measures(
-    per_example: Mapping[str, Mapping[str, Tensor]], circuit: Circuit, metric: Metric
+    per_example: Mapping[str, Mapping[str, Tensor]],
+    means: Mapping[str, Mapping[str, float]],
+    circuit: Circuit,
+    task: Task,
 ) -> dict[str, float | None]:
     """Everything an assertion can name."""
+    own = {model: by_metric[task.metric.name].tolist() for model, by_metric in per_example.items()}
     evidence = Evidence(
-        full=per_example["full"][metric.name].tolist(),
-        circuit=per_example["circuit"][metric.name].tolist(),
-        empty=per_example["empty"][metric.name].tolist(),
-        complement=per_example["complement"][metric.name].tolist() if "complement" in per_example else None,
-        random=per_example["random"][metric.name].tolist(),
+        full=own["full"],
+        circuit=own["circuit"],
+        empty=own["empty"],
+        complement=own.get("complement"),
+        random=own["random"],
+        weights=None if task.heldout.weight is None else task.heldout.weight.tolist(),
     )
-    own = {name: float(values.mean()) for name, values in per_example["circuit"].items()}
-    return (
-        derive(evidence)
-        | own
-        | {
-            "sparsity": circuit.sparsity,
-            "units_kept": float(circuit.kept.sum()),
-            "loss_increase": own["loss"] - float(per_example["full"]["loss"].mean()),
-        }
-    )
+    return {
+        **derive(evidence),
+        **means["circuit"],
+        "sparsity": circuit.sparsity,
+        "units_kept": float(circuit.kept.sum()),
+        "loss_increase": means["circuit"]["loss"] - means["full"]["loss"],
+    }

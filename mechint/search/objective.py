@@ -10,9 +10,11 @@ from torch import Tensor
 
 from mechint.circuit.space import Site, Space
 from mechint.subject.intervene import Edit, edited, keep_only, mix
+from mechint.subject.readout import Readout
 from mechint.subject.subject import Subject
 from mechint.task.ablation import Ablated
 from mechint.task.examples import Examples
+from mechint.task.score import read_loss
 from mechint.task.task import Task
 
 __all__ = ["Objective", "untied"]
@@ -50,7 +52,8 @@ class Objective:
         leaf = mask.detach().requires_grad_()
         per_unit = self.space.split(leaf[self.groups].to(self.subject.device))
         rows = self._rows(step)
-        loss = self._loss(rows, lambda site, ablated: mix(per_unit[site], ablated)).mean()
+        losses = self._loss(rows, lambda site, ablated: mix(per_unit[site], ablated))
+        loss = self.task.search.take(torch.tensor(rows)).mean(losses)
         (gradient,) = torch.autograd.grad(loss, leaf)
         return float(loss.detach()), gradient
 
@@ -59,28 +62,26 @@ class Objective:
         """Mean loss of a boolean mask ``[m]`` over all search examples, or the first ``most``: forward passes only."""
         per_unit = self.space.split(kept[self.groups].to(self.subject.device))
         count = min(most or len(self.task.search), len(self.task.search))
-        total = 0.0
+        losses = []
         for start in range(0, count, self.batch_size):
             rows = range(start, min(start + self.batch_size, count))
-            total += float(self._loss(rows, lambda site, ablated: keep_only(per_unit[site], ablated)).sum())
-        return total / count
+            losses.append(self._loss(rows, lambda site, ablated: keep_only(per_unit[site], ablated)))
+        return float(self.task.search.take(slice(0, count)).mean(torch.cat(losses)))
 
     def _loss(self, rows: Sequence[int], edit: _EditOf) -> Tensor:
         """Loss per example ``[b]`` with every site of the space edited."""
         examples = self.task.search.take(torch.tensor(rows))
-        ablated = self.ablated.values(examples, rows)
-        full = self._full_logits(examples) if self.task.metric.needs_full_logits else torch.empty(0)
-        with edited(self.subject, {site: edit(site, values) for site, values in ablated.items()}):
-            logits = self._logits(examples)
-        return self.task.metric.loss(logits, examples, full)
-
-    def _logits(self, examples: Examples) -> Tensor:
+        ablated = self.ablated.values(self.task.search, rows)
+        full = self._full(examples) if "full" in self.task.metric.needs else None
         with self.subject.searching():
-            return self.subject.logits(examples.tokens, examples.mask)
+            with edited(self.subject, {site: edit(site, values) for site, values in ablated.items()}):
+                readout = self.subject.readout(examples.tokens, examples.mask, examples.where)
+            return read_loss(self.task.metric, readout, examples, full)
 
     @torch.no_grad()
-    def _full_logits(self, examples: Examples) -> Tensor:
-        return self._logits(examples)
+    def _full(self, examples: Examples) -> Readout:
+        with self.subject.searching():
+            return self.subject.readout(examples.tokens, examples.mask, examples.where)
 
     def _rows(self, step: int) -> list[int]:
         """The step's search examples; every example is used once before one is used again."""

@@ -14,7 +14,7 @@ from mechint.spec.schedules import Schedules
 
 __all__ = ["Assertion", "Cell", "Choice", "Controls", "Faithfulness", "Item", "Plan", "Spec"]
 
-Ablation = Literal["zero", "mean", "resample"]
+Ablation = Literal["zero", "mean", "resample", "counterfactual"]
 Severity = Literal["error", "warn"]
 
 

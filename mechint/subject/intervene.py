@@ -45,7 +45,7 @@ def capture(subject: Subject, sites: Sequence[Site], tokens: Tensor, mask: Tenso
         return read
 
     with edited(subject, {site: keep(site) for site in sites}):
-        subject.logits(tokens, mask)
+        subject.run(tokens, mask)
     return seen
 
 

@@ -14,12 +14,13 @@ from mechint.errors import CheckpointError
 from mechint.spec.checkpoints import Source
 from mechint.subject.architecture import Architecture
 from mechint.subject.gpt2 import load_gpt2
+from mechint.subject.nanogpt import UNEMBEDDING
 from mechint.subject.precision import choose_autocast, choose_device, choose_dtype
 from mechint.subject.recognise import recognise
 from mechint.subject.selfcheck import check_sites
 from mechint.subject.subject import Subject
 from mechint.subject.tokenizer import tokenizer_for
-from mechint.subject.transformers_model import build_model, read_shape, run_transformers
+from mechint.subject.transformers_model import build_model, find_unembedding, read_shape, run_transformers
 
 __all__ = ["load_subject"]
 
@@ -55,6 +56,7 @@ def _nanogpt(source: Source, found: Found, dtype: torch.dtype) -> Subject:
         name=source.name,
         sha256=found.checkpoint.sha256,
         step=found.checkpoint.step,
+        unembedding=UNEMBEDDING,
         tokenizer=tokenizer_for(source.reference, None, found.checkpoint.facts),
     )
 
@@ -63,6 +65,7 @@ def _transformers(source: Source, found: Found, architectures: Sequence[Architec
     assert found.config is not None
     model = build_model(found.config, found.checkpoint, dtype)
     _refuse_not_finite(model, source.path)
+    unembedding = find_unembedding(model)
 
     def with_table(table: Architecture) -> Subject:
         return Subject(
@@ -73,6 +76,7 @@ def _transformers(source: Source, found: Found, architectures: Sequence[Architec
             sha256=found.checkpoint.sha256,
             step=found.checkpoint.step,
             forward=run_transformers,
+            unembedding=unembedding,
             tokenizer=tokenizer_for(source.reference, found.folder, {}),
         )
 

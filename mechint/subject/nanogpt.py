@@ -12,9 +12,12 @@ from torch import Tensor, nn
 
 from mechint.spec.checkpoints import Activation
 from mechint.subject.attention import Attention, FoldedAttention
+from mechint.subject.readout import Unembedding
 from mechint.subject.subject import Shape
 
-__all__ = ["GPT", "FoldedGates", "GPTConfig", "shape_of"]
+__all__ = ["GPT", "UNEMBEDDING", "FoldedGates", "GPTConfig", "shape_of"]
+
+UNEMBEDDING = Unembedding(path="lm_head", last=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ import torch
 from mechint.circuit.space import Site, SiteUnits, Space
 from mechint.errors import DataError
 from mechint.subject.architecture import EMBED, Architecture
+from mechint.subject.readout import Picked, Readout, Unembedding
 from mechint.subject.tokenizer import Tokenizer, no_tokenizer
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Subject:
     """Training step, where the checkpoint states one."""
     forward: Forward = _plain
     """How this kind of model is called."""
+    unembedding: Unembedding | None = None
+    """None where it is not known, so that logits come for every position."""
     tokenizer: Callable[[], Tokenizer] = no_tokenizer
     """Loads the checkpoint's tokenizer; raises CheckpointError where there is none."""
     autocast: torch.dtype | None = None
@@ -72,11 +75,34 @@ class Subject:
 
         ``mask`` ``[b p]`` is true at tokens and false at padding, on either side; None where nothing is padded.
         """
+        logits = self._run(tokens, mask)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    def readout(self, tokens: Tensor, mask: Tensor | None, where: Tensor) -> Readout:
+        """Run the model's own forward pass and keep what it predicts where ``where`` ``[b p]`` is true."""
+        n_vocab = self.shape.n_vocab
+        if self.unembedding is None:
+            logits = self._run(tokens, mask)
+            return Readout(last=logits[where.to(logits.device)], unembed=None, n_vocab=n_vocab)
+        module, picked = self.module(self.unembedding.path), Picked(where, self.unembedding)
+        handle = module.register_forward_pre_hook(picked)
+        try:
+            logits = self._run(tokens, mask)
+        finally:
+            handle.remove()
+        if picked.last is None:
+            return Readout(last=logits[0], unembed=None, n_vocab=n_vocab)
+        return Readout(last=picked.last, unembed=module, n_vocab=n_vocab)
+
+    def run(self, tokens: Tensor, mask: Tensor | None = None) -> None:
+        """Run the model's own forward pass for the sake of its hooks; nothing is predicted."""
+        self.readout(tokens, mask, torch.zeros_like(tokens, dtype=torch.bool))
+
+    def _run(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
         if tokens.shape[1] > self.shape.context:
             raise DataError(f"{tokens.shape[1]} tokens are more than the {self.shape.context} that {self.name} reads")
         device = self.device
-        logits = self.forward(self.model, tokens.to(device), None if mask is None else mask.to(device))
-        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return self.forward(self.model, tokens.to(device), None if mask is None else mask.to(device))
 
     @property
     def device(self) -> torch.device:

@@ -18,12 +18,13 @@ from mechint.errors import CheckpointError, first_line
 from mechint.subject.architecture import Architecture
 from mechint.subject.claims import refuse_oversized
 from mechint.subject.misfits import describe_misfits
+from mechint.subject.readout import Unembedding
 from mechint.subject.subject import Shape
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-__all__ = ["build_model", "read_shape", "run_transformers"]
+__all__ = ["build_model", "find_unembedding", "read_shape", "run_transformers"]
 
 _NOT_TAKEN = frozenset(
     {
@@ -93,6 +94,26 @@ def run_transformers(model: nn.Module, tokens: Tensor, mask: Tensor | None) -> T
         inputs |= {"attention_mask": mask.long(), "position_ids": positions}
     logits: Tensor = model(**inputs).logits
     return logits
+
+
+@torch.no_grad()
+def find_unembedding(model: PreTrainedModel) -> Unembedding | None:
+    """The module that gives logits, tried on two tokens; None where the model names none or does not call it."""
+    head = model.get_output_embeddings()
+    path = next((path for path, module in model.named_modules() if module is head), None)
+    if path is None:
+        return None
+    given: list[Tensor] = []
+
+    def keep(_module: nn.Module, _arguments: object, result: Tensor) -> None:
+        given.append(result)
+
+    handle = head.register_forward_hook(keep)
+    try:
+        logits = run_transformers(model, torch.zeros(1, 2, dtype=torch.long), None)
+    finally:
+        handle.remove()
+    return Unembedding(path=path, last=torch.equal(given[0], logits)) if len(given) == 1 else None
 
 
 def _read_config(config: Mapping[str, Any], path: str) -> tuple[PretrainedConfig, type[PreTrainedModel]]:

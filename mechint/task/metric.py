@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from mechint.task.examples import Examples
+    from mechint.task.predictions import Predictions
 
-__all__ = ["Metric", "Score"]
+__all__ = ["Metric", "Need", "Pool", "Reading", "Rows"]
 
-Score = Callable[["Tensor", "Examples", "Tensor"], "Tensor"]
-"""From logits ``[b p v]``, the examples and the full model's logits ``[b p v]`` to one value per example ``[b]``."""
+Need = Literal["answers", "distractors", "bytes", "full"]
+"""What a metric reads beside the model's logits: answers of prompts, their distractors, the number of bytes that a
+target stands for, or the full model's predictions."""
+
+Rows = Callable[["Predictions"], "Tensor"]
+"""From the predictions at ``n`` scored positions to one value for each: ``[n]``."""
+
+Pool = Callable[["Tensor", "Examples"], "Tensor"]
+"""From the values ``[n]`` at the scored positions of some examples, in their order, to one per example ``[b]``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How one number per example comes of a model's predictions: position by position, then together."""
+
+    rows: Rows
+    pool: Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +42,10 @@ class Metric:
     """One line that says what it measures."""
     unit: str
     higher_is_better: bool
-    score: Score
-    loss: Score
+    score: Reading
+    loss: Reading
     """What a search minimises, per example; differentiable, and lower means better whatever the direction."""
     loss_name: str
     """Of that stand-in, for tables and figures; the metric's own name where it is its own loss."""
-    needs_full_logits: bool = False
-    """Whether the loss reads the full model's logits; a search computes them only then."""
+    needs: frozenset[Need] = frozenset()
+    """What examples must have for it, and ``full`` where it compares with the full model."""

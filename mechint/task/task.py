@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 
 from mechint.task.examples import Examples
-from mechint.task.metric import Metric
+from mechint.task.metric import Metric, Need
 
 __all__ = ["Task"]
 
@@ -22,6 +23,18 @@ class Task:
     description: str
     """One sentence for the report."""
 
+    def missing(self, metric: Metric) -> str | None:
+        """What the examples lack that the metric reads, in words; None where it can be used."""
+        lacking = sorted(metric.needs - (self.search.gives & self.heldout.gives))
+        return _WORDS[lacking[0]] if lacking else None
+
     def to(self, device: torch.device) -> Task:
         """The same task with its examples on a device."""
         return replace(self, search=self.search.to(device), heldout=self.heldout.to(device))
+
+
+_WORDS: Mapping[Need, str] = {
+    "answers": "prompts with answers",
+    "distractors": "distractors beside the answers",
+    "bytes": "the bytes of text behind each token",
+}

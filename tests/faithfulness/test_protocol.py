@@ -3,10 +3,10 @@ import torch
 from safetensors.torch import load_file
 
 from mechint.circuit.circuit import Circuit
-from mechint.faithfulness.protocol import LARGEST_BATCH, measure, save_per_example
+from mechint.faithfulness.protocol import BATCH, measure, save_per_example
 from mechint.journal import Journal
 from mechint.task.ablation import Ablation
-from tests.tiny import PLANTED_K, PLANTED_V, all_metrics, planted_model, subject_of, task_on
+from tests.tiny import PLANTED_K, PLANTED_V, planted_model, subject_of, task_on, usable_metrics
 
 
 def measured(kept=None, *, ablation="mean", metric="loss", heldout=16, random=20, complement=True):
@@ -22,7 +22,7 @@ def measured(kept=None, *, ablation="mean", metric="loss", heldout=16, random=20
         task,
         Circuit(space=space, kept=kept, scores=kept.float()),
         Ablation(name=ablation, subject=subject, reference=task.search, seed=0),
-        all_metrics(),
+        usable_metrics(task),
         random=random,
         complement=complement,
         seed=0,
@@ -58,9 +58,9 @@ def test_sparsity_and_units_are_counted():
 
 
 def test_every_example_of_every_model_is_kept():
-    values = measured(heldout=LARGEST_BATCH + 3).per_example
-    assert values["circuit"]["loss"].shape == (LARGEST_BATCH + 3,)
-    assert values["random"]["accuracy"].shape == (20, LARGEST_BATCH + 3)
+    values = measured(heldout=BATCH + 3).per_example
+    assert values["circuit"]["loss"].shape == (BATCH + 3,)
+    assert values["random"]["accuracy"].shape == (20, BATCH + 3)
 
 
 def test_the_complement_can_be_left_out():

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from mechint.circuit.space import Site
-from tests.tiny import random_model
+from tests.tiny import loss, random_model
 
 
 def test_all_kept_is_the_full_models_loss(make_objective):
     objective = make_objective()
-    search, metric = objective.task.search, objective.task.metric
-    full = metric.loss(objective.subject.logits(search.tokens), search, torch.empty(0)).mean()
+    search = objective.task.search
+    full = loss("loss", objective.subject.logits(search.tokens), search).mean()
     assert objective.loss(torch.ones(32, dtype=torch.bool)) == pytest.approx(float(full), rel=1e-6)
 
 
