@@ -68,6 +68,8 @@ class Architecture:
     """Fits the modules of other families too, so that a model is taken for one only by its type."""
     mixes_heads: bool = False
     """``z`` holds more than each head's own weighted values."""
+    bidirectional: bool = False
+    """Positions see later ones too."""
     post_norm: bool = False
     """The residual stream itself is normalised in every block, so it is no sum of what was added to it."""
 

@@ -12,6 +12,7 @@ from mechint.checkpoint.source import Found, read_source
 from mechint.checkpoint.weights import is_finite
 from mechint.errors import CheckpointError
 from mechint.spec.checkpoints import Source
+from mechint.subject import tracr
 from mechint.subject.architecture import Architecture
 from mechint.subject.gpt2 import load_gpt2
 from mechint.subject.nanogpt import UNEMBEDDING
@@ -39,6 +40,8 @@ def load_subject(source: Source | str, architectures: Sequence[Architecture] = (
     found = read_source(source)
     if found.config is None:
         subject = _nanogpt(source, found, dtype)
+    elif found.config["model_type"] == tracr.MODEL_TYPE:
+        subject = _tracr(source, found, dtype)
     else:
         subject = _transformers(source, found, architectures, dtype)
     subject.model.to(device)
@@ -58,6 +61,28 @@ def _nanogpt(source: Source, found: Found, dtype: torch.dtype) -> Subject:
         step=found.checkpoint.step,
         unembedding=UNEMBEDDING,
         tokenizer=tokenizer_for(source.reference, None, found.checkpoint.facts),
+    )
+
+
+def _tracr(source: Source, found: Found, dtype: torch.dtype) -> Subject:
+    assert found.config is not None
+    if source.reference.architecture not in (None, tracr.TRACR.name):
+        raise CheckpointError(
+            f"{source.path}: its config says that it is a program of Tracr, and the spec says architecture "
+            f"{source.reference.architecture!r}; leave that out"
+        )
+    model, architecture, shape = tracr.load_tracr(found.config, found.checkpoint)
+    model.to(dtype)
+    _refuse_not_finite(model, source.path)
+    return Subject(
+        model=model,
+        architecture=architecture,
+        shape=shape,
+        name=source.name,
+        sha256=found.checkpoint.sha256,
+        step=None,
+        unembedding=tracr.UNEMBEDDING,
+        tokenizer=tokenizer_for(source.reference, found.folder, {}),
     )
 
 

@@ -119,8 +119,8 @@ def _check_heads(subject: Subject, seen: Mapping[Site, Tensor], tokens: Tensor) 
     zero = replace(torch.zeros(()))
     values = seen[v].unflatten(-1, (subject.shape.n_kv_head, -1))  # [b p g k]
     per_head = values.repeat_interleave(subject.shape.n_head // subject.shape.n_kv_head, dim=2).flatten(2)
-    # The second position: later ones may lie outside a sliding window.
-    mean = (per_head[:, 0].float() + per_head[:, 1].float()) / 2
+    # What the second position sees: of later ones the first may lie outside a sliding window.
+    mean = per_head[:, : None if subject.architecture.bidirectional else 2].float().mean(1)
     for site in (q, k):
         uniform = with_edit(site, zero)[:, 1]
         yield Check(promise=f"without {site.kind}, z is the mean of v", held=_close(uniform, mean.to(uniform.dtype)))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mechint.errors import CheckpointError, DataError
+from mechint.natural import natural_key
 from mechint.subject.subject import Subject
 from mechint.subject.tokenizer import Tokenizer
 from mechint.task.examples import NO_TOKEN, Examples, Pairs
@@ -39,7 +40,7 @@ def tokenize_prompts(
 
     Raises DataError with the prompts that cannot be used.
     """
-    coder = _Coder.of(subject, rules, search)
+    coder = _Coder.of(subject, rules, [*search, *heldout])
     rows, faults = [], []
     for prompt in (*search, *heldout):
         try:
@@ -49,6 +50,7 @@ def tokenize_prompts(
     if not faults:
         faults = _find_uneven([*search, *heldout])
     if faults:
+        faults.sort(key=natural_key)
         more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
         raise DataError("\n".join([*faults[:MOST_FAULTS], *more]))
     layout = _Layout.of(rows, sequences=rules.answers == "sequence")
