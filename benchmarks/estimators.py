@@ -19,11 +19,14 @@ from mechint.plugins import metrics, tokens
 from torch import Tensor
 
 from mechint.circuit.circuit import Circuit
-from mechint.faithfulness.protocol import Measurement, measure
+from mechint.faithfulness.derive import estimate_measures
+from mechint.faithfulness.models import choose_models
+from mechint.faithfulness.protocol import measure
 from mechint.journal import Journal
 from mechint.search.find import find_mask
 from mechint.search.objective import Objective, untied
 from mechint.search.settings import Estimator, SearchSettings
+from mechint.spec.values import Controls
 from mechint.subject.load import load_subject
 from mechint.task.ablation import Ablation
 
@@ -63,8 +66,8 @@ class Bench:
         self.space = self.subject.space(("k", "v"))
         self.seed = seed
 
-    def run(self, estimator: Estimator, sparsity: float, steps: int) -> tuple[Measurement, int, float]:
-        """Search and judge; the measurement, and the backward passes and seconds of the search."""
+    def run(self, estimator: Estimator, sparsity: float, steps: int) -> tuple[dict[str, float], int, float]:
+        """Search and judge; the measures, and the backward passes and seconds of the search."""
         objective = Counted(
             subject=self.subject,
             task=self.task,
@@ -80,18 +83,9 @@ class Bench:
         kept = find_mask(objective, estimator, settings, Journal())[0].kept
         seconds = time.perf_counter() - started
         circuit = Circuit(space=self.space, kept=kept, scores=kept.float())
-        draws = 20 if estimator == "swap" else 1
-        measured = measure(
-            self.subject,
-            self.task,
-            circuit,
-            self.ablation,
-            [self.loss],
-            random=draws,
-            complement=False,
-            seed=self.seed,
-            journal=Journal(),
-        )
+        models = choose_models(circuit, Controls(complement=False), curve=None, seed=self.seed)
+        values = measure(self.subject, self.task, self.space, models, self.ablation, [self.loss], Journal())
+        measured = {name: one.value for name, one in estimate_measures(values).items() if one is not None}
         return measured, Counted.passes, seconds
 
 
@@ -116,8 +110,7 @@ def main() -> None:
         bench = Bench(checkpoint, given.data, given.ablation, given.seed)
         for sparsity in given.sparsities:
             for estimator, steps in ((ESTIMATORS[0], USUAL), *((name, given.steps) for name in ESTIMATORS)):
-                measured, passes, seconds = bench.run(estimator, sparsity, steps)
-                found = measured.measures
+                found, passes, seconds = bench.run(estimator, sparsity, steps)
                 row = f"| {checkpoint.stem} | {sparsity} |"
                 print(f"{row} {estimator} | {found['faithfulness']:.3f} | {passes} | {seconds:.1f} |", flush=True)
                 if estimator == "swap":

@@ -1,8 +1,9 @@
-"""Windows of plain text, tokenized by the checkpoint's own tokenizer or the one that the spec states for it.
+"""Windows of text, tokenized by the checkpoint's own tokenizer or the one that the spec states for it.
 
-The text is tokenized whole, without special tokens, and cut into windows that lie end to end. The model sees
-``d[i : i + T]`` and is scored on ``d[i + 1 : i + 1 + T]`` at every position. The task's seed draws which windows are
-taken.
+Every document is tokenized whole, without special tokens, and cut into windows that lie end to end; none spans two
+documents. What remains at a document's end is a shorter window, if it is half a window or more; a plain text file is
+one running text, and has none. The model sees ``d[i : i + T]`` and is scored on ``d[i + 1 : i + 1 + T]`` at
+every position. The task's seed draws which windows are taken.
 """
 
 from __future__ import annotations
@@ -13,25 +14,28 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from mechint import hookimpl
-from mechint.errors import DataError
 from mechint.spec.options import OptionsModel
-from mechint.task.windows import Counts, draw_windows, fit_window, split_ids
+from mechint.task.windows import Counts, cut_windows, draw_windows, fit_window
 
 if TYPE_CHECKING:
     from mechint.subject.subject import Subject
-    from mechint.subject.tokenizer import Tokenizer
+    from mechint.task.corpus import Corpus
     from mechint.task.metric import Metric
     from mechint.task.task import Task
-    from mechint.task.windows import Ids
+    from mechint.task.windows import Windows
 
 DEFAULT_WINDOW = 128
 
 
 class Options(OptionsModel):
-    """Windows of tokens from a text file or folder."""
+    """Windows of tokens from text files, JSON lines or datasets."""
 
     path: str
-    """A folder with train.txt and val.txt, or one text file that is split in two; UTF-8."""
+    """A text file, which is split in two, or a folder with train.txt and val.txt; a .jsonl file with a document a line,
+    of which the last tenth is held out, or a folder with train.jsonl and val.jsonl; or a folder that Hugging Face's
+    datasets saved, with the splits train and validation or test, or without splits. All in UTF-8."""
+    field: str = "text"
+    """The field of a JSON object or a dataset's row that holds the text."""
     examples: Counts = Counts()
     window: Annotated[int, Field(ge=2)] | None = None
     """Tokens in a window; by default 128, or as many as the model can see where those are fewer."""
@@ -46,42 +50,26 @@ def mechint_options() -> type[OptionsModel]:
 
 @hookimpl
 def mechint_task(subject: Subject, options: Options, metric: Metric) -> Task:
+    from mechint.task.corpus import read_corpus
+    from mechint.task.corpus_tokens import tokenize_corpus
     from mechint.task.task import Task
 
     shape, tokenizer = subject.shape, subject.tokenizer()
     window = fit_window(options.window, DEFAULT_WINDOW, shape)
-    search_ids, heldout_ids = _read(Path(options.path), tokenizer, window)
-    search = draw_windows(search_ids, options.examples.train, window, options.seed, shape, "train")
-    heldout = draw_windows(heldout_ids, options.examples.validation, window, options.seed + 1, shape, "validation")
+    corpus = read_corpus(Path(options.path), options.field)
+    rows = tokenize_corpus(corpus, tokenizer, shape.n_vocab, window)
+    search, heldout = (cut_windows(row, window, remainders=not corpus.running) for row in rows)
     description = f"next token in {window}-token windows of {options.path}, tokenizer: {tokenizer.name}"
-    return Task(search=search, heldout=heldout, metric=metric, description=description)
+    return Task(
+        search=draw_windows(search, options.examples.train, options.seed, shape, "train"),
+        heldout=draw_windows(heldout, options.examples.validation, options.seed + 1, shape, "validation"),
+        metric=metric,
+        description=description + _left_out(corpus, search, heldout),
+    )
 
 
-def _read(path: Path, tokenizer: Tokenizer, window: int) -> tuple[Ids, Ids]:
-    """Token ids to search on and to hold out: two files of a folder, or the first nine tenths of one and the rest."""
-    if path.is_dir():
-        return _tokenize(path / "train.txt", tokenizer), _tokenize(path / "val.txt", tokenizer)
-    return split_ids(_tokenize(path, tokenizer), window)
-
-
-def _tokenize(path: Path, tokenizer: Tokenizer) -> Ids:
-    import numpy as np
-
-    return np.array(tokenizer.encode(_read_text(path)), dtype=np.int64)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        # A byte order mark says how the file is written and is no part of its text.
-        text = path.read_bytes().decode("utf-8").removeprefix("\ufeff")
-    except FileNotFoundError:
-        raise DataError(
-            f"{path}: no such file\n  hint: `mechint train --data-only` prepares data/stdlib; task.path names the text"
-        ) from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8: {error.reason} at byte {error.start:,}; convert it to UTF-8") from None
-    if not text:
-        raise DataError(f"{path}: is empty")
-    return text
+def _left_out(corpus: Corpus, search: Windows, heldout: Windows) -> str:
+    """What the examples hold nothing of, for the description."""
+    short = f"; documents too short for a window: {search.barren} to search on, {heldout.barren} held out"
+    repeated = f"; held-out documents left out since they are searched on: {corpus.repeated}"
+    return (short if search.barren or heldout.barren else "") + (repeated if corpus.repeated else "")

@@ -31,6 +31,7 @@ def make_item(name: str = "stepV0-target_sparsity0.8", **changed: Any) -> ItemRe
     """An item that passed two assertions."""
     given: dict[str, Any] = {
         "id": name,
+        "family": name,
         "nodeid": f"{SPEC}::{name}",
         "outcome": Outcome.PASSED,
         "seconds": 12.34,
@@ -186,8 +187,7 @@ def _site(layer: int, kind: str) -> SiteSummary:
         site=f"{kind}.{layer}",
         layer=layer,
         kind=kind,
-        heads=4,
-        width=32,
+        units=128,
         kept=kept,
         sparsity=1 - kept / 128,
         mean_score=0.00123 * (layer + 1),

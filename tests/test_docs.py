@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -14,6 +15,8 @@ from mechint.engine.plugins import Plugins, list_plugins
 from mechint.faithfulness.measures import MEASURES
 from mechint.spec.checkpoints import Reference
 from mechint.spec.schema import compose_schema
+from mechint.spec.values import Ablation
+from tests.tiny import all_metrics
 
 ROOT = Path(__file__).parents[1]
 HOOKS = [name for name in vars(hookspecs) if name.startswith("mechint_")]
@@ -39,6 +42,19 @@ def test_the_page_names_no_other_hook():
 @pytest.mark.parametrize("measure", MEASURES)
 def test_every_measure_is_on_the_page_of_specs(measure):
     assert f"`{measure}`" in (ROOT / "docs/specs.md").read_text()
+
+
+@pytest.mark.parametrize("metric", all_metrics(), ids=lambda metric: metric.name)
+def test_every_metric_is_on_the_page_of_specs(metric):
+    better = "higher" if metric.higher_is_better else "lower"
+    rows = (ROOT / "docs/specs.md").read_text().splitlines()
+    (row,) = [row for row in rows if row.startswith(f"| `{metric.name}` |")]
+    assert row.endswith(f"| {metric.unit} | {better} |")
+
+
+@pytest.mark.parametrize("ablation", get_args(Ablation))
+def test_every_ablation_is_on_the_page_of_specs(ablation):
+    assert f"\n| `{ablation}` |" in (ROOT / "docs/specs.md").read_text()
 
 
 @pytest.mark.parametrize("fact", [fact for fact in Reference.model_fields if fact != "path"])

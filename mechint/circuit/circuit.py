@@ -63,13 +63,14 @@ def random_like(circuit: Circuit, generator: torch.Generator) -> Tensor:
 def save_masks(circuit: Circuit, path: Path) -> None:
     """Write ``final_masks.pt``: ``{site: {mask, importance, sparsity}}``, loadable with ``weights_only=True``.
 
-    ``mask`` (0 or 1) and ``importance`` are float32 ``[heads width]``, as the analyses of older tools are.
+    ``mask`` (0 or 1) and ``importance`` are float32 ``[heads width]``, as the analyses of older tools are, or
+    ``[heads 1]`` where a head is a unit.
     """
     kept, scores = circuit.space.split(circuit.kept), circuit.space.split(circuit.scores)
     masks = {
         str(units.site): {
-            "mask": kept[units.site].float().reshape(units.heads, units.width).clone(),
-            "importance": scores[units.site].float().reshape(units.heads, units.width).clone(),
+            "mask": kept[units.site].float().reshape(units.heads, -1).clone(),
+            "importance": scores[units.site].float().reshape(units.heads, -1).clone(),
             "sparsity": 1.0 - float(kept[units.site].float().mean()),
         }
         for units in circuit.space.sites

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Site", "SiteUnits", "Space", "count_kept"]
+__all__ = ["Site", "SiteUnits", "Space", "Unit", "count_kept"]
+
+Unit = Literal["channel", "head", "site"]
+"""What a circuit keeps or drops as one."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,15 +30,21 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteUnits:
-    """The units of one site: the channels ``[g k]`` of its last axis, ``heads`` times ``width`` of them."""
+    """The units of one site: ``grain`` channels after one another of its last axis ``[heads*width]`` each."""
 
     site: Site
     heads: int
     width: int
+    grain: int = 1
+    """1 where channels or neurons are units, ``width`` where heads are, ``heads*width`` where the whole site is one."""
+
+    @property
+    def channels(self) -> int:
+        return self.heads * self.width
 
     @property
     def count(self) -> int:
-        return self.heads * self.width
+        return self.channels // self.grain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +63,14 @@ class Space:
         assert flat.shape == (self.size,), f"expected a vector of {self.size} units, got shape {tuple(flat.shape)}"
         pieces = flat.split([units.count for units in self.sites])
         return {units.site: piece for units, piece in zip(self.sites, pieces, strict=True)}
+
+    def spread(self, flat: Tensor) -> dict[Site, Tensor]:
+        """Cut a vector over all units ``[n]`` into one per site, each unit's value at all its channels ``[u]``."""
+        grains = {units.site: units.grain for units in self.sites}
+        return {
+            site: piece if grains[site] == 1 else piece.repeat_interleave(grains[site])
+            for site, piece in self.split(flat).items()
+        }
 
     def kept_count(self, sparsity: float) -> int:
         """Units left at a sparsity."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mechint.results.describe import number
 from mechint.results.values import Outcome, Verdict
 from mechint.spec.assertion import describe
 from mechint.spec.values import Assertion
 
-__all__ = ["check"]
+if TYPE_CHECKING:
+    from mechint.faithfulness.estimate import Estimate
+
+__all__ = ["Found", "check", "drop_verdict"]
 
 _BOUNDS: Mapping[str, tuple[str, Callable[[float, float], bool]]] = {
     "at_least": (">=", operator.ge),
@@ -21,32 +26,92 @@ _BOUNDS: Mapping[str, tuple[str, Callable[[float, float], bool]]] = {
 }
 
 
-def check(assertion: Assertion, line: int | None, measures: Mapping[str, float | None]) -> Verdict:
-    """Compare one measure with its bounds, exactly as measured; without a meaning it is undecided, never passed."""
-    actual = measures.get(assertion.metric)
-    if actual is None:
-        outcome, reason = Outcome.UNDECIDED, _MEANINGLESS.format(assertion.metric)
-    elif not math.isfinite(actual):
-        outcome, reason = Outcome.UNDECIDED, f"{assertion.metric} is {actual} on the held-out examples"
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """What was measured for an assertion."""
+
+    value: float | None
+    estimate: Estimate | None = None
+    """Where the measure is taken example by example."""
+    why: str = ""
+    """Why there is no value."""
+    over: tuple[str, ...] = ()
+    """The items that were put together for it; empty where it is one item's own."""
+
+
+def check(assertion: Assertion, line: int | None, found: Found) -> Verdict:
+    """Hold what was measured, or its interval, against an assertion's bounds; without a meaning it is undecided."""
+    if found.value is None or not math.isfinite(found.value):
+        why = found.why or f"it is {found.value} on the held-out examples"
+        return _verdict(assertion, line, found, Outcome.UNDECIDED, f"{assertion.metric} has no meaning here: {why}")
+    if assertion.confidence is not None:
+        return _check_interval(assertion, line, found, assertion.confidence)
+    broken = _broken(assertion, found.value)
+    outcome = _failure(assertion) if broken else Outcome.PASSED
+    return _verdict(assertion, line, found, outcome, "; ".join(broken))
+
+
+def drop_verdict(assertion: Assertion, line: int | None, found: Found, outcome: Outcome, reason: str) -> Verdict:
+    """The verdict on a drop below a baseline that has been judged together with the others."""
+    if outcome is Outcome.FAILED:
+        outcome = _failure(assertion)
+    return _verdict(assertion, line, found, outcome, reason)
+
+
+def _check_interval(assertion: Assertion, line: int | None, found: Found, confidence: float) -> Verdict:
+    from mechint.faithfulness.interval import interval
+
+    ends = interval(found.estimate, confidence=confidence)
+    if ends is None:
+        reason = f"{assertion.metric} has no interval here: the examples are too much alike to tell what others give"
+        return _verdict(assertion, line, found, Outcome.UNDECIDED, reason)
+    low, high = ends.low, ends.high
+    stated = [bound for name in _BOUNDS if (bound := getattr(assertion, name)) is not None]
+    said = f"the {100 * confidence:g} % interval is [{number(low, stated)}, {number(high, stated)}]"
+    if not _broken(assertion, low) and not _broken(assertion, high):
+        outcome, reason = Outcome.PASSED, ""
+    elif _breaks(assertion, ("at_least", "above"), high) or _breaks(assertion, ("at_most", "below"), low):
+        outcome, reason = _failure(assertion), f"{said}, all of it outside"
     else:
-        broken = [
-            f"{number(actual, [bound])} is not {sign} {bound!r}"
-            for field, (sign, holds) in _BOUNDS.items()
-            if (bound := getattr(assertion, field)) is not None and not holds(actual, bound)
-        ]
-        lenient = Outcome.WARNED if assertion.severity == "warn" else Outcome.FAILED
-        outcome, reason = (lenient, "; ".join(broken)) if broken else (Outcome.PASSED, "")
+        outcome, reason = Outcome.UNDECIDED, f"{said} and covers the bound"
+    return _verdict(assertion, line, found, outcome, reason, interval=(low, high))
+
+
+def _broken(assertion: Assertion, value: float) -> list[str]:
+    """The bounds that a value does not keep, in words."""
+    return [
+        f"{number(value, [bound])} is not {sign} {bound!r}"
+        for name, (sign, holds) in _BOUNDS.items()
+        if (bound := getattr(assertion, name)) is not None and not holds(value, bound)
+    ]
+
+
+def _breaks(assertion: Assertion, names: tuple[str, ...], value: float) -> bool:
+    """Whether a value does not keep one of these bounds."""
+    return any((bound := getattr(assertion, name)) is not None and not _BOUNDS[name][1](value, bound) for name in names)
+
+
+def _failure(assertion: Assertion) -> Outcome:
+    return Outcome.WARNED if assertion.severity == "warn" else Outcome.FAILED
+
+
+def _verdict(
+    assertion: Assertion,
+    line: int | None,
+    found: Found,
+    outcome: Outcome,
+    reason: str,
+    *,
+    interval: tuple[float, float] | None = None,
+) -> Verdict:
+    there = found.value is not None and math.isfinite(found.value)
     return Verdict(
         text=describe(assertion),
         line=line,
         metric=assertion.metric,
-        actual=actual if actual is not None and math.isfinite(actual) else None,
+        actual=found.value if there else None,
+        interval=interval,
+        over=found.over,
         outcome=outcome,
         reason=reason,
     )
-
-
-_MEANINGLESS = (
-    "{} has no meaning here: on the held-out examples the full and the fully ablated model do not differ beyond the "
-    "95 % interval of their difference"
-)

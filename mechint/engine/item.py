@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mechint.engine.check import check
-from mechint.engine.exit import judge_item
+from mechint.engine.measured import Measured
 from mechint.engine.plugins import Plugins
 from mechint.engine.prepare import Prepared, prepare
 from mechint.errors import MechintError
@@ -20,13 +20,17 @@ from mechint.spec.values import Choice, Item
 
 if TYPE_CHECKING:
     from mechint.circuit.circuit import Analysis, Circuit
-    from mechint.faithfulness.protocol import Measurement
+    from mechint.faithfulness.derive import Estimates
+    from mechint.faithfulness.per_example import PerExample
+    from mechint.task.metric import Metric
 
-__all__ = ["run_item"]
+__all__ = ["finish_item", "measure_item"]
+
+FAITHFULNESS_FIGURE = "faithfulness.png"
 
 
-def run_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progress], None]) -> ItemReport:
-    """Analyse, measure and judge one item and write its folder; an error is reported, not raised.
+def measure_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progress], None]) -> Measured:
+    """Analyse and measure one item, leaving its files in the folder; an error is reported, not raised.
 
     KeyboardInterrupt and its like pass through.
     """
@@ -34,14 +38,19 @@ def run_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progre
     blank = _blank(item)
     try:
         _clear(folder)
-        report = _measured(item, plugins, folder, watch, blank)
+        measured = _measure(item, plugins, folder, watch, blank)
     except Exception as error:  # whatever a method raises costs its own item only
-        report = _broken(blank, error)
-    report = report.model_copy(update={"seconds": time.monotonic() - started})
+        measured = Measured(item=item, report=_broken(blank, error), folder=folder)
+    report = measured.report.model_copy(update={"seconds": time.monotonic() - started})
+    return replace(measured, report=report)
+
+
+def finish_item(report: ItemReport, folder: Path) -> ItemReport:
+    """Write a judged item's report into its folder; where that cannot be done the report says so."""
     try:
         write_item(report, folder)
     except OSError as error:
-        report = _broken(report, error)
+        return _broken(report, error)
     return report
 
 
@@ -64,35 +73,38 @@ def _clear(folder: Path) -> None:
             leftover.unlink()
 
 
-def _measured(
+def _measure(
     item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progress], None], blank: ItemReport
-) -> ItemReport:
+) -> Measured:
     """The steps of an item; each leaves its files in the folder."""
     from mechint.circuit.circuit import save_masks
-    from mechint.faithfulness.protocol import measure, save_per_example
+    from mechint.faithfulness.derive import estimate_measures, why_undefined
+    from mechint.faithfulness.models import choose_models
+    from mechint.faithfulness.protocol import measure
 
-    cell, journal = item.cell, Journal(watch=watch)
+    judged, journal = item.cell.faithfulness, Journal(watch=watch)
     ready = prepare(item, plugins)
     try:
         analysis = _analyze(item, plugins, ready, journal)
     finally:
         write_metrics(journal.rows, folder / "metrics.jsonl")  # most wanted where the search diverged
-    save_masks(analysis.circuit, folder / "final_masks.pt")
-    measurement = measure(
-        ready.subject,
-        ready.task,
-        analysis.circuit,
-        ready.ablation,
-        ready.metrics,
-        random=cell.faithfulness.controls.random,
-        complement=cell.faithfulness.controls.complement,
-        seed=cell.seed,
-        journal=journal,
+    circuit = analysis.circuit
+    save_masks(circuit, folder / "final_masks.pt")
+    models = choose_models(circuit, judged.controls, judged.curve, item.cell.seed)
+    values = measure(ready.subject, ready.task, circuit.space, models, ready.ablation, ready.metrics, journal)
+    values.save(folder / "per_example.safetensors")
+    estimates = estimate_measures(values)
+    facts = _derive_facts(item, plugins, ready, circuit, values, watch)
+    measures = {name: None if one is None else one.value for name, one in estimates.items()} | facts
+    described = _describe(item, ready, analysis, values, estimates)
+    report = blank.model_copy(
+        update={**described, "measures": measures, "summary": (*analysis.summary, *journal.notes)}
     )
-    save_per_example(measurement, folder / "per_example.safetensors")
-    report = blank.model_copy(update=_facts(item, ready, analysis, measurement, tuple(journal.notes)))
-    figures = _draw(item, plugins, report, folder)
-    return report.model_copy(update={"artifacts": (*_SAVED, *figures)})
+    report = report.model_copy(update={"artifacts": (*_SAVED, *_draw(item, plugins, report, folder))})
+    up = frozenset(_higher_is_better(estimates, ready.metrics))
+    return Measured(
+        item=item, report=report, folder=folder, estimates=estimates, flaw=why_undefined(values), higher_is_better=up
+    )
 
 
 _SAVED = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors")
@@ -113,10 +125,58 @@ def _analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) ->
     return analysis
 
 
+def _derive_facts(
+    item: Item,
+    plugins: Plugins,
+    ready: Prepared,
+    circuit: Circuit,
+    values: PerExample,
+    watch: Callable[[Progress], None],
+) -> dict[str, float | None]:
+    """The measures that are not taken example by example; further searches for stability cost as much as the first."""
+    from mechint.circuit.overlap import stability
+    from mechint.faithfulness.derive import derive_facts
+    from mechint.faithfulness.known import read_known_circuit
+
+    judged = item.cell.faithfulness
+    known = None if judged.known_circuit is None else read_known_circuit(judged.known_circuit, circuit.space)
+    facts = derive_facts(values, circuit, known)
+    if judged.controls.stability:
+        others = [
+            _analyze(_with_seed(item, item.cell.seed + 1 + further), plugins, ready, Journal(watch=watch)).circuit.kept
+            for further in range(judged.controls.stability)
+        ]
+        found = stability(circuit.space, [circuit.kept, *others])
+        facts["stability"] = None if found is None else found.jaccard
+        facts["stability_chance"] = None if found is None else found.chance
+    return facts
+
+
+def _with_seed(item: Item, seed: int) -> Item:
+    return replace(item, cell=replace(item.cell, seed=seed))
+
+
+def _higher_is_better(estimates: Estimates, metrics: Sequence[Metric]) -> Iterator[str]:
+    from mechint.faithfulness.measures import LOWER_IS_BETTER
+
+    direction = {metric.name: metric.higher_is_better for metric in metrics}
+    for name in estimates:
+        if direction.get(name, name not in LOWER_IS_BETTER):
+            yield name
+
+
 def _draw(item: Item, plugins: Plugins, report: ItemReport, folder: Path) -> tuple[str, ...]:
-    if not plugins.implements(item.cell.method.name, "mechint_figures"):
-        return ()
-    return tuple(plugins.ask(item.cell.method.name, "mechint_figures", report=report, folder=folder))
+    from mechint.figures.faithfulness import draw_faithfulness_curve
+
+    drawn: tuple[str, ...] = ()
+    if report.curve:
+        found, kept = report.measures["faithfulness"], report.measures["sparsity"]
+        star = None if found is None or kept is None else (1 - kept, found)
+        draw_faithfulness_curve(report.curve, star, report.id, folder / FAITHFULNESS_FIGURE)
+        drawn = (FAITHFULNESS_FIGURE,)
+    if plugins.implements(item.cell.method.name, "mechint_figures"):
+        drawn += tuple(plugins.ask(item.cell.method.name, "mechint_figures", report=report, folder=folder))
+    return drawn
 
 
 def _blank(item: Item) -> ItemReport:
@@ -124,6 +184,7 @@ def _blank(item: Item) -> ItemReport:
     cell = item.cell
     return ItemReport(
         id=item.id,
+        family=item.family,
         nodeid=item.nodeid,
         outcome=Outcome.ERROR,
         seconds=0.0,
@@ -134,23 +195,20 @@ def _blank(item: Item) -> ItemReport:
     )
 
 
-def _facts(
-    item: Item, ready: Prepared, analysis: Analysis, measurement: Measurement, notes: tuple[str, ...]
+def _describe(
+    item: Item, ready: Prepared, analysis: Analysis, values: PerExample, estimates: Estimates
 ) -> Mapping[str, Any]:
-    """Everything that a finished measurement adds to the report."""
-    cell, subject = item.cell, ready.subject
-    verdicts = tuple(
-        check(assertion, line, measurement.measures)
-        for assertion, line in zip(cell.faithfulness.assertions, cell.lines, strict=True)
-    )
+    """What a finished measurement adds to the report, beside its measures."""
+    from mechint.faithfulness.report import describe_curve, describe_precision
+
+    subject = ready.subject
     return {
-        "outcome": judge_item(verdicts),
-        "verdicts": verdicts,
-        "measures": measurement.measures,
-        "values": measurement.means,
+        "outcome": Outcome.PASSED,
+        "precision": describe_precision(estimates),
+        "curve": describe_curve(values, analysis.circuit.space.size),
+        "values": values.means,
         "sites": _summarize(analysis.circuit),
         "scores_are": analysis.scores_are,
-        "summary": (*analysis.summary, *notes),
         "checkpoint": CheckpointFacts(
             path=subject.name,
             sha256=subject.sha256,
@@ -185,8 +243,7 @@ def _summarize(circuit: Circuit) -> tuple[SiteSummary, ...]:
             site=str(units.site),
             layer=units.site.layer,
             kind=units.site.kind,
-            heads=units.heads,
-            width=units.width,
+            units=units.count,
             kept=int(kept[units.site].sum()),
             sparsity=1 - int(kept[units.site].sum()) / units.count,
             mean_score=float(scores[units.site].mean()),

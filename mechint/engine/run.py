@@ -12,7 +12,9 @@ from pathlib import Path
 
 from mechint import __version__
 from mechint.engine.exit import ExitCode, conclude, worst
-from mechint.engine.item import run_item
+from mechint.engine.item import finish_item, measure_item
+from mechint.engine.judge import judge
+from mechint.engine.measured import Measured, waits_for_others
 from mechint.engine.plugins import Plugins
 from mechint.errors import UsageError
 from mechint.journal import Progress
@@ -45,12 +47,7 @@ def run_plan(plan: Plan, plugins: Plugins) -> Finished:
     watchers = _Watchers(plugins)
     watchers.notify("mechint_run_started", plan=plan)
     reports: list[ItemReport] = []
-    interrupted = False
-    try:
-        for item in plan.items:
-            reports.append(_run_one(item, plugins, output_dir / item.id, watchers))  # noqa: PERF401 - interruptible
-    except KeyboardInterrupt:
-        interrupted = True
+    interrupted = _run_items(plan, plugins, output_dir, watchers, reports)
     outcome, code = conclude([report.outcome for report in reports], interrupted=interrupted)
     report = RunReport(
         spec=SpecFacts(
@@ -94,17 +91,42 @@ def _refuse_strangers(folder: Path) -> None:
         )
 
 
-def _run_one(item: Item, plugins: Plugins, folder: Path, watchers: _Watchers) -> ItemReport:
+def _run_items(plan: Plan, plugins: Plugins, output_dir: Path, watchers: _Watchers, reports: list[ItemReport]) -> bool:
+    """Measure and judge every item, adding each report as it is finished; whether the run was interrupted.
+
+    Where items are judged together, all of them are finished at the end.
+    """
+    waiting: list[Measured] = []
+    together, interrupted = waits_for_others(plan), False
+    try:
+        for item in plan.items:
+            waiting.append(_measure_one(item, plugins, output_dir / item.id, watchers))
+            if not together:
+                _finish(waiting, watchers, reports)
+    except KeyboardInterrupt:
+        interrupted = True
+    _finish(waiting, watchers, reports)
+    return interrupted
+
+
+def _measure_one(item: Item, plugins: Plugins, folder: Path, watchers: _Watchers) -> Measured:
     watchers.notify("mechint_item_started", item=item)
 
     def watch(progress: Progress) -> None:
         watchers.notify("mechint_progress", item=item, progress=progress)
 
-    report = run_item(item, plugins, folder, watch)
-    watchers.notify("mechint_item_finished", report=report, folder=folder)
-    if report.outcome is not Outcome.ERROR:
-        write_done(folder)
-    return report
+    return measure_item(item, plugins, folder, watch)
+
+
+def _finish(waiting: list[Measured], watchers: _Watchers, reports: list[ItemReport]) -> None:
+    """Judge what waits, write it and tell the observers."""
+    for one, judged in zip(waiting, judge(waiting), strict=True):
+        report = finish_item(judged, one.folder)
+        watchers.notify("mechint_item_finished", report=report, folder=one.folder)
+        if report.outcome is not Outcome.ERROR:
+            write_done(one.folder)
+        reports.append(report)
+    waiting.clear()
 
 
 class _Watchers:

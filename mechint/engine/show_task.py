@@ -59,7 +59,7 @@ def _facts(ready: Prepared, item: Item) -> list[str]:
         "checkpoint": ready.subject.name,
         "task": task.description,
         "examples": f"{len(task.search)} to search on, {len(task.heldout)} to judge on",
-        "asked": None if asked is None else f"an accuracy of {number(asked)} at least",
+        "asked": None if asked is None else f"an accuracy of {asked:g} at least",
         "ablation": ready.ablation.described,
         "metric": f"{task.metric.name}: {task.metric.summary}",
     }

@@ -1,4 +1,4 @@
-"""The measures an assertion can name, and how each follows from the metric's means.
+"""The measures an assertion can name.
 
 Faithfulness is ``(m(C) - m(0)) / (m(N) - m(0))``: N the full model, 0 everything ablated, a ratio of means, never
 clamped. A measure that has no meaning is None: the verdict on it is undecided.
@@ -6,12 +6,9 @@ clamped. A measure that has no meaning is None: the verdict on it is undecided.
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-__all__ = ["MEASURES", "Evidence", "derive"]
+__all__ = ["AT_SIZES", "LOWER_IS_BETTER", "MEASURES", "POINTWISE"]
 
 MEASURES: Mapping[str, str] = {
     "faithfulness": "share of the metric between empty (0) and full (1) model that the circuit alone keeps",
@@ -22,66 +19,30 @@ MEASURES: Mapping[str, str] = {
     "sparsity": "share of the units that the circuit drops",
     "units_kept": "number of units the circuit keeps",
     "loss_increase": "loss of the circuit minus loss of the full model, in nats/token",
+    "minimality": "share of the circuit's units that matter: without one, faithfulness moves by .01 or more",
+    "stability": "mean overlap (Jaccard) of the circuits that searches with other seeds find",
+    "stability_chance": "the same for random circuits with as many units at each site",
+    "cpr": "area under faithfulness against size, sizes in proportion; of the best units by score",
+    "cpr_log": "the same with sizes on a log axis, divided by its length",
+    "cmd": "area between faithfulness and 1 against size; of the units whose scores are furthest from 0",
+    "faithfulness_at_1pct": "faithfulness of the best hundredth of the units by score",
+    "faithfulness_at_2pct": "faithfulness of the best 2 %",
+    "faithfulness_at_5pct": "faithfulness of the best 5 %",
+    "faithfulness_at_10pct": "faithfulness of the best 10 %",
+    "faithfulness_at_20pct": "faithfulness of the best 20 %",
+    "faithfulness_at_50pct": "faithfulness of the best half",
+    "auroc": "chance that a unit of the known circuit has a higher score than another unit",
+    "f1": "harmonic mean of precision and recall of the circuit's units, against the known circuit",
 }
 """What the protocol gives beside the circuit's own value of every metric."""
 
+AT_SIZES: Mapping[str, float] = {f"faithfulness_at_{percent}pct": percent / 100 for percent in (1, 2, 5, 10, 20, 50)}
+"""The measures that one size of a curve gives."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """The task's metric, one value per held-out example for each model, from which measures follow."""
+POINTWISE = frozenset(
+    {"p_random", "sparsity", "units_kept", "minimality", "stability", "stability_chance", "cmd", "auroc", "f1"}
+)
+"""The measures that are not taken example by example, so that they have no interval."""
 
-    full: Sequence[float]
-    circuit: Sequence[float]
-    empty: Sequence[float]
-    complement: Sequence[float] | None
-    """None where the spec switched this control off."""
-    random: Sequence[Sequence[float]]
-    """One sequence for each random circuit."""
-    weights: Sequence[float] | None = None
-    """What each example counts in a mean; None where all count alike."""
-
-    def mean(self, values: Sequence[float]) -> float:
-        """Mean over the examples, by their weights."""
-        if self.weights is None:
-            return _mean(values)
-        return math.fsum(map(operator.mul, self.weights, values)) / math.fsum(self.weights)
-
-    @property
-    def separable(self) -> bool:
-        """Whether full and empty model differ by more than the 95 % interval (Student's) of their paired difference."""
-        differences = [a - b for a, b in zip(self.full, self.empty, strict=True)]
-        count = len(differences)
-        if count < 2 or not all(map(math.isfinite, differences)):
-            return False
-        from scipy.stats import t
-
-        mean, weights = self.mean(differences), self.weights or [1.0] * count
-        spread = math.fsum((weight * (value - mean)) ** 2 for weight, value in zip(weights, differences, strict=True))
-        error = math.sqrt(spread * count / (count - 1)) / math.fsum(weights)
-        return abs(mean) > float(t.ppf(0.975, count - 1)) * error
-
-
-def derive(evidence: Evidence) -> dict[str, float | None]:
-    """Compute every measure that rests on the metric alone."""
-    if not evidence.separable:
-        return dict.fromkeys(
-            ("faithfulness", "completeness", "faithfulness_random", "margin_over_random", "p_random"), None
-        )
-    low, high = evidence.mean(evidence.empty), evidence.mean(evidence.full)
-
-    def faithfulness(values: Sequence[float]) -> float:
-        return (evidence.mean(values) - low) / (high - low)
-
-    found = faithfulness(evidence.circuit)
-    random = [faithfulness(values) for values in evidence.random]
-    return {
-        "faithfulness": found,
-        "completeness": None if evidence.complement is None else faithfulness(evidence.complement),
-        "faithfulness_random": _mean(random),
-        "margin_over_random": found - _mean(random),
-        "p_random": (1 + sum(value >= found for value in random)) / (1 + len(random)),
-    }
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
+LOWER_IS_BETTER = frozenset({"completeness", "faithfulness_random", "loss_increase"})
+"""Of the others; a metric states its own direction."""

@@ -16,6 +16,7 @@ from mechint.results.values import ItemReport, RunReport
 
 __all__ = [
     "DONE",
+    "read_json",
     "read_metrics",
     "read_report",
     "results_schema",
@@ -43,7 +44,7 @@ def write_item(report: ItemReport, folder: Path) -> None:
 
 def read_report(path: Path) -> RunReport:
     """Read a ``results.json``, or raise a UsageError that says where and why it cannot be read."""
-    document = _read_json(path)
+    document = read_json(path)
     if not isinstance(document, dict) or "schema_version" not in document:
         raise UsageError(f"{path}: not a report of mechint: it has no schema_version")
     version = document["schema_version"]
@@ -96,7 +97,8 @@ def write_done(folder: Path) -> None:
     write_text(folder / DONE, json.dumps(hashes, indent=2) + "\n")
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """The value of a JSON file; UsageError that says where and why it cannot be read."""
     return _parse(_read_text(path), path, first_line=1)
 
 

@@ -121,7 +121,7 @@ def layer_table(sites: Iterable[SiteSummary]) -> Table:
 def _site_cells(site: SiteSummary | None) -> tuple[str, str, str]:
     if site is None:
         return ("n/a", "n/a", "n/a")
-    return (f"{site.kept}/{site.heads * site.width}", number(site.sparsity), number(site.mean_score))
+    return (f"{site.kept}/{site.units}", number(site.sparsity), number(site.mean_score))
 
 
 def _title(kind: str) -> str:

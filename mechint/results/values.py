@@ -12,10 +12,12 @@ from mechint.results.outcome import Outcome
 
 __all__ = [
     "CheckpointFacts",
+    "CurvePoint",
     "ErrorFacts",
     "ItemReport",
     "Methodology",
     "Outcome",
+    "Precision",
     "RunReport",
     "SiteSummary",
     "SpecFacts",
@@ -49,9 +51,41 @@ class Verdict(ResultModel):
     metric: str
     actual: float | None
     """The measure as compared; null where it is undefined."""
+    interval: tuple[float, float] | None = None
+    """Ends of the interval that was compared, where the assertion states a confidence."""
+    over: tuple[str, ...] = ()
+    """Ids of the items that were judged together, as runs that differ in their seed alone are; empty for one item."""
     outcome: Outcome
     reason: str
     """Empty for passed; else why, in words: ``0.712 is not >= 0.8``."""
+
+
+class Precision(ResultModel):
+    """How well a measure is known from the held-out examples."""
+
+    low: float
+    high: float
+    """Ends of its 95 % interval."""
+    detectable: float | None
+    """The smallest difference that a comparison on as many examples would show four times in five."""
+
+
+class CurvePoint(ResultModel):
+    """The circuit of the best units by score at one size, against random ones of that size."""
+
+    size: float
+    """Share of the units."""
+    units: int
+    faithfulness: float | None
+    low: float | None
+    high: float | None
+    """Ends of its 95 % interval."""
+    random: tuple[float | None, ...]
+    """Faithfulness of each random circuit."""
+    complement: float | None
+    """Faithfulness of all the other units."""
+    absolute: float | None
+    """Faithfulness of the units whose scores are furthest from 0."""
 
 
 class SiteSummary(ResultModel):
@@ -61,8 +95,7 @@ class SiteSummary(ResultModel):
     """Such as ``k.3``."""
     layer: int
     kind: str
-    heads: int
-    width: int
+    units: int
     kept: int
     sparsity: float
     mean_score: float | None
@@ -115,6 +148,8 @@ class ItemReport(ResultModel):
     """One item, finished."""
 
     id: str
+    family: str
+    """The id without the seed."""
     nodeid: str
     outcome: Outcome
     seconds: float
@@ -128,6 +163,10 @@ class ItemReport(ResultModel):
     methodology: Methodology | None = None
     measures: Mapping[str, float | None] = {}
     """Every number an assertion can use; null where it is undefined."""
+    precision: Mapping[str, Precision] = {}
+    """Of the measures that are taken example by example and have a meaning."""
+    curve: tuple[CurvePoint, ...] = ()
+    """From the smallest circuit to the largest; empty where the spec asks for no curve."""
     values: Mapping[str, Mapping[str, float | None]] = {}
     """The metrics behind the measures, each a mean over the held-out examples:
     ``{"circuit": {"loss": 1.7, …}, "full": …, "empty": …, "complement": …, "random": …}``."""

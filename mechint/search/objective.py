@@ -50,9 +50,9 @@ class Objective:
         ``step`` chooses the batch: successive steps walk through the search examples in a seeded order.
         """
         leaf = mask.detach().requires_grad_()
-        per_unit = self.space.split(leaf[self.groups].to(self.subject.device))
+        masks = self.space.spread(leaf[self.groups].to(self.subject.device))
         rows = self._rows(step)
-        losses = self._loss(rows, lambda site, ablated: mix(per_unit[site], ablated))
+        losses = self._loss(rows, lambda site, ablated: mix(masks[site], ablated))
         loss = self.task.search.take(torch.tensor(rows)).mean(losses)
         (gradient,) = torch.autograd.grad(loss, leaf)
         return float(loss.detach()), gradient
@@ -60,12 +60,12 @@ class Objective:
     @torch.no_grad()
     def loss(self, kept: Tensor, *, most: int | None = None) -> float:
         """Mean loss of a boolean mask ``[m]`` over all search examples, or the first ``most``: forward passes only."""
-        per_unit = self.space.split(kept[self.groups].to(self.subject.device))
+        masks = self.space.spread(kept[self.groups].to(self.subject.device))
         count = min(most or len(self.task.search), len(self.task.search))
         losses = []
         for start in range(0, count, self.batch_size):
             rows = range(start, min(start + self.batch_size, count))
-            losses.append(self._loss(rows, lambda site, ablated: keep_only(per_unit[site], ablated)))
+            losses.append(self._loss(rows, lambda site, ablated: keep_only(masks[site], ablated)))
         return float(self.task.search.take(slice(0, count)).mean(torch.cat(losses)))
 
     def _loss(self, rows: Sequence[int], edit: _EditOf) -> Tensor:

@@ -43,13 +43,16 @@ def parse_sentence(text: str) -> Mapping[str, str | float]:
 
 def describe(assertion: Assertion) -> str:
     """The assertion as the shortest sentence that states it: ``faithfulness >= 0.8``."""
+    sure = "" if assertion.confidence is None else f" at {_shortest(round(100 * assertion.confidence, 6))} % confidence"
+    if assertion.max_drop is not None:
+        return f"{assertion.metric} no more than {_shortest(assertion.max_drop)} worse than {assertion.baseline}{sure}"
     bounds = {sign: getattr(assertion, name) for sign, name in _BOUNDS.items()}
     given = {sign: _shortest(bound) for sign, bound in bounds.items() if bound is not None}
     if len(given) == 1:
         ((sign, bound),) = given.items()
-        return f"{assertion.metric} {sign} {bound}"
+        return f"{assertion.metric} {sign} {bound}{sure}"
     (low_sign, low), (high_sign, high) = given.items()
-    return f"{low} {low_sign.replace('>', '<')} {assertion.metric} {high_sign} {high}"
+    return f"{low} {low_sign.replace('>', '<')} {assertion.metric} {high_sign} {high}{sure}"
 
 
 def _bound(sign: str, known: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ from mechint.spec.grammar import Grammar
 from mechint.spec.header import Header
 from mechint.spec.matrix import Axis, Combination, combine, same_value
 from mechint.spec.names import checked_output_dir
+from mechint.spec.needs import lacking
 from mechint.spec.nodes import MAX_FAULTS
 from mechint.spec.options import OptionsModel
 from mechint.spec.scalars import describe_value, quote
@@ -33,10 +34,11 @@ _Model = TypeVar("_Model", bound=OptionsModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stated:
-    """An assertion and the line that states it."""
+    """An assertion and where it stands."""
 
     assertion: Assertion
     line: int | None
+    path: KeyPath
 
 
 def build_header(document: Document, failed: Collection[str | int]) -> tuple[Header | None, list[Finding]]:
@@ -74,10 +76,9 @@ def build_assertions(
         if assertion is not None:
             wrong = [
                 *_check_measure(assertion, grammar, path),
-                *_check_control(assertion, document, path),
                 *_check_where(assertion, document, axes, path),
             ]
-            stated.append(Stated(assertion=assertion, line=document.place(path).line))
+            stated.append(Stated(assertion=assertion, line=document.place(path).line, path=path))
         findings += wrong
     return tuple(stated), findings
 
@@ -120,6 +121,8 @@ def _build_cell(
         judged = {**tree.get("faithfulness", {}), "assert": tuple(one.assertion for one in applying)}
         faithfulness, wrong = _build(Faithfulness, judged, ("faithfulness",))
         findings += wrong
+    if faithfulness is not None:
+        findings += _check_needs(faithfulness, applying)
     if task is None or method is None or faithfulness is None or findings:
         return None, findings
     cell = Cell(
@@ -133,6 +136,12 @@ def _build_cell(
         seed=tree.get("seed", 0),
     )
     return cell, findings
+
+
+def _check_needs(faithfulness: Faithfulness, applying: Sequence[Stated]) -> Iterator[Finding]:
+    for one in applying:
+        if (words := lacking(one.assertion.metric, faithfulness)) is not None:
+            yield Finding(path=one.path, message=f"{one.assertion.metric} needs {words}")
 
 
 def _build_choice(
@@ -175,14 +184,6 @@ def _check_measure(assertion: Assertion, grammar: Grammar, path: KeyPath) -> Ite
     if assertion.metric not in measures:
         message = f"unknown measure {quote(assertion.metric)}{did_you_mean(assertion.metric, measures)}"
         yield Finding(path=path, message=message, hint=known_list("measures", measures))
-
-
-def _check_control(assertion: Assertion, document: Document, path: KeyPath) -> Iterator[Finding]:
-    section = document.value.get("faithfulness")
-    controls = section.get("controls") if isinstance(section, dict) else None
-    if assertion.metric == "completeness" and isinstance(controls, dict) and controls.get("complement") is False:
-        message = "completeness needs the complement, which faithfulness.controls switches off"
-        yield Finding(path=path, message=message)
 
 
 def _check_where(assertion: Assertion, document: Document, axes: Sequence[Axis], path: KeyPath) -> Iterator[Finding]:

@@ -18,6 +18,8 @@ from mechint.spec.values import Cell, Item, Plan, Spec
 
 __all__ = ["LONGEST_ID", "plan"]
 
+SEED = "seed"
+"""The path of the matrix that items of one family differ in."""
 LONGEST_ID = 120
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_.+-]+")
@@ -33,11 +35,17 @@ def plan(spec: Spec, checkpoints: Sequence[Source]) -> Plan:
     Raises SpecError where two items would share an id, and so a folder.
     """
     labels = _label_checkpoints(spec, [checkpoint.name for checkpoint in checkpoints])
-    suffixes = _label_cells(spec.cells)
+    suffixes, families = _label_cells(spec.cells), _label_cells(spec.cells, without=SEED)
     items = tuple(
-        Item(id=_fit(f"{label}{suffix}"), spec=spec.path, checkpoint=checkpoint, cell=cell)
+        Item(
+            id=_fit(f"{label}{suffix}"),
+            family=_fit(f"{label}{family}"),
+            spec=spec.path,
+            checkpoint=checkpoint,
+            cell=cell,
+        )
         for checkpoint, label in zip(checkpoints, labels, strict=True)
-        for cell, suffix in zip(spec.cells, suffixes, strict=True)
+        for cell, suffix, family in zip(spec.cells, suffixes, families, strict=True)
     )
     _refuse_twins(spec, items)
     return Plan(spec=spec, items=items)
@@ -85,10 +93,13 @@ def _label(path: PurePath, folders: int, *, whole: bool) -> str:
     return "-".join([*parents[max(0, len(parents) - folders) :], last])
 
 
-def _label_cells(cells: Sequence[Cell]) -> list[str]:
+def _label_cells(cells: Sequence[Cell], without: str | None = None) -> list[str]:
     """``-target_sparsity0.95-seed1`` for each cell; more of a path where its last key alone is ambiguous."""
     names = {path: _shortest_name(path, tuple(cells[0].values)) for path in cells[0].values} if cells else {}
-    return ["".join(f"-{names[path]}{_text(value)}" for path, value in cell.values.items()) for cell in cells]
+    return [
+        "".join(f"-{names[path]}{_text(value)}" for path, value in cell.values.items() if path != without)
+        for cell in cells
+    ]
 
 
 def _shortest_name(path: str, paths: Sequence[str]) -> str:

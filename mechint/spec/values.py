@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mechint.spec.checkpoints import Reference, Source
 from mechint.spec.options import OptionsModel
 from mechint.spec.schedules import Schedules
 
-__all__ = ["Assertion", "Cell", "Choice", "Controls", "Faithfulness", "Item", "Plan", "Spec"]
+__all__ = ["Assertion", "Cell", "Choice", "Controls", "Curve", "Faithfulness", "Item", "Plan", "Spec"]
 
 Ablation = Literal["zero", "mean", "resample", "counterfactual"]
 Severity = Literal["error", "warn"]
@@ -25,6 +26,39 @@ class Controls(OptionsModel):
     """Random circuits with as many units at each site."""
     complement: bool = True
     """Also measure everything outside the circuit."""
+    minimality: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Units of the circuit, drawn by the seed, that are removed one by one; 0 leaves minimality out."""
+    stability: Annotated[int, Field(ge=0, le=100)] = 0
+    """Further searches with other seeds, whose circuits are compared with the one that is judged; 0 leaves it out."""
+
+
+class Curve(OptionsModel):
+    """Faithfulness against the size of circuits that are made of the best units by score, without another search."""
+
+    sizes: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=2, max_length=100)] = (
+        0.001,
+        0.002,
+        0.005,
+        0.01,
+        0.02,
+        0.05,
+        0.1,
+        0.2,
+        0.5,
+        1.0,
+    )
+    """Shares of the units that are kept, rising, to 1."""
+    random: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Random circuits of every size, with as many units at each site."""
+
+    @field_validator("sizes")
+    @classmethod
+    def _rise(cls, sizes: tuple[float, ...]) -> tuple[float, ...]:
+        if any(first >= second for first, second in pairwise(sizes)):
+            raise ValueError("the sizes of a curve rise, each larger than the one before")
+        if sizes[-1] != 1:
+            raise ValueError("the last size of a curve is 1: all of the units")
+        return sizes
 
 
 class Assertion(OptionsModel):
@@ -36,17 +70,30 @@ class Assertion(OptionsModel):
     above: float | None = None
     at_most: float | None = None
     below: float | None = None
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] | None = None
+    """Hold the bounds against the measure's interval of this confidence: passed where all of it lies within, failed
+    where all of it lies outside, else undecided. Without it the measured value itself is compared."""
+    max_drop: Annotated[float, Field(gt=0)] | None = None
+    """How much worse than the baseline the measure may be."""
+    baseline: str | None = None
+    """The file of an approved run, example by example: baselines/kv_ablation.json."""
     severity: Severity = "error"
     """warn reports a failure without failing the run."""
     where: Mapping[str, float | int | str | bool] = Field(default_factory=dict)
     """Holds the assertion to the items of the matrix with these values, such as {method.target_sparsity: 0.8}."""
 
     @model_validator(mode="after")
-    def _states_a_range(self) -> Self:
+    def _states_one_thing(self) -> Self:
         lower = [bound for bound in (self.at_least, self.above) if bound is not None]
         upper = [bound for bound in (self.at_most, self.below) if bound is not None]
+        if (self.max_drop is None) != (self.baseline is None):
+            raise ValueError("max_drop and baseline go together")
+        if self.max_drop is not None:
+            if lower or upper:
+                raise ValueError("an assertion has bounds or a max_drop; write two")
+            return self
         if not lower and not upper:
-            raise ValueError("an assertion needs a bound: at_least, above, at_most or below")
+            raise ValueError("an assertion needs a bound: at_least, above, at_most or below; or max_drop and baseline")
         if len(lower) > 1 or len(upper) > 1:
             raise ValueError(f"give one of {'at_least and above' if len(lower) > 1 else 'at_most and below'}")
         if lower and upper and (lower > upper or (lower == upper and (self.above, self.below) != (None, None))):
@@ -59,8 +106,12 @@ class Faithfulness(OptionsModel):
 
     ablation: Ablation = "mean"
     """What stands in for everything outside the circuit: zero, the mean per channel over the search examples,
-    or another search example's activation."""
+    another search example's activation, or that of the example's own corrupted prompt (counterfactual)."""
     controls: Controls = Controls()
+    curve: Curve | None = None
+    """Measure circuits of other sizes too: {} for ten sizes from a thousandth of the units to all."""
+    known_circuit: str | None = None
+    """A JSON file with the units of a circuit that is known, which scores and circuit are compared with."""
     assertions: tuple[Assertion, ...] = Field(default=(), alias="assert")
 
 
@@ -113,6 +164,8 @@ class Item:
 
     id: str
     """Only ``[A-Za-z0-9_.+-]``: ``stepV0-target_sparsity0.8``; also the name of its folder."""
+    family: str
+    """The id without the seed: what items share that differ in it alone."""
     spec: str
     checkpoint: Source
     cell: Cell

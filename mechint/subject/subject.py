@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from mechint.circuit.space import Site, SiteUnits, Space
+from mechint.circuit.space import Site, SiteUnits, Space, Unit
 from mechint.errors import DataError
 from mechint.subject.architecture import EMBED, Architecture
 from mechint.subject.readout import Picked, Readout, Unembedding
@@ -132,8 +132,8 @@ class Subject:
         """The module of a whole layer."""
         return self.module(self.architecture.block.format(layer=layer))
 
-    def units(self, site: Site) -> SiteUnits:
-        """How many units a site has, head by head where it has heads."""
+    def units(self, site: Site, unit: Unit = "channel") -> SiteUnits:
+        """The units of a site: its channels or neurons, head by head where it has heads; its heads; or the whole."""
         shape = self.shape
         heads, width = {
             "q": (shape.n_head, shape.d_head),
@@ -143,14 +143,19 @@ class Subject:
             "mlp_post": (1, shape.d_mlp),
             "embed": (1, shape.d_embed),
         }.get(site.kind, (1, shape.d_model))
-        return SiteUnits(site=site, heads=heads, width=width)
+        grain = {"channel": 1, "head": width, "site": heads * width}[unit]
+        return SiteUnits(site=site, heads=heads, width=width, grain=grain)
 
-    def space(self, kinds: Sequence[str]) -> Space:
-        """The units of these kinds of sites, layer by layer; CheckpointError where the model lacks one."""
-        sites = [site for layer in range(self.shape.n_layer) for kind in kinds for site in (Site(layer, kind),)]
-        for site in sites[: len(kinds)]:
+    def space(self, kinds: Mapping[str, Unit] | Sequence[str]) -> Space:
+        """The units of these kinds of sites, layer by layer; of kinds alone the channels.
+
+        Raises CheckpointError where the model lacks one.
+        """
+        chosen: Mapping[str, Unit] = kinds if isinstance(kinds, Mapping) else dict.fromkeys(kinds, "channel")
+        sites = [Site(layer, kind) for layer in range(self.shape.n_layer) for kind in chosen]
+        for site in sites[: len(chosen)]:
             self.architecture.tap(site)
-        return Space(sites=tuple(self.units(site) for site in sites))
+        return Space(sites=tuple(self.units(site, chosen[site.kind]) for site in sites))
 
     def sites(self) -> tuple[Site, ...]:
         """Every site of the model, layer by layer."""

@@ -74,7 +74,7 @@ class Ablation:
             "zero": "the constant 0",
             "mean": f"mean per channel {'and position of each template ' if by_position else ''}over {source}",
             "resample": f"the same position in another {'of the same template ' if by_position else ''}of {source}, "
-            f"drawn with seed {self.seed}",
+            "drawn by the seed",
             "counterfactual": "the same position in the example's own corrupted prompt",
         }[self.name]
 

@@ -1,7 +1,8 @@
-"""Windows of a long row of token ids: next-token examples that share no token."""
+"""Windows of long rows of token ids: next-token examples that share no token."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -18,7 +19,20 @@ if TYPE_CHECKING:
 
     Ids = npt.NDArray[np.integer[Any]]
 
-__all__ = ["Counts", "draw_windows", "fit_window", "split_ids"]
+__all__ = [
+    "Counts",
+    "TokenRow",
+    "Windows",
+    "cut_windows",
+    "draw_windows",
+    "fit_window",
+    "refuse_unknown_ids",
+    "split_row",
+]
+
+
+PAD = 0
+"""The token after a window that is shorter than others; no metric reads what follows it."""
 
 
 class Counts(OptionsModel):
@@ -30,6 +44,48 @@ class Counts(OptionsModel):
     """Held-out examples; faithfulness is measured on these alone."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TokenRow:
+    """Documents as ``n`` token ids, one after another."""
+
+    ids: Ids
+    """``[n]``."""
+    ends: Ids
+    """``[documents]``, where each document ends in the row."""
+    n_bytes: Ids | None = None
+    """``[n]``, bytes of text that each token stands for; None where that is not known."""
+
+    @classmethod
+    def of(cls, ids: Ids) -> TokenRow:
+        """A row that is one text."""
+        import numpy as np
+
+        return cls(ids=ids, ends=np.array([len(ids)]))
+
+    def part(self, tokens: slice) -> TokenRow:
+        """Some of the tokens of a row that is one text."""
+        n_bytes = None if self.n_bytes is None else self.n_bytes[tokens]
+        return replace(TokenRow.of(self.ids[tokens]), n_bytes=n_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Windows:
+    """Pieces of a row that lie end to end in each of its documents."""
+
+    row: TokenRow
+    width: int
+    """Tokens in a whole window."""
+    starts: Ids
+    """``[windows]``, where each begins in the row."""
+    lengths: Ids
+    """``[windows]``, how many of its tokens have one after them; the width but at a document's end."""
+    barren: int
+    """Documents that are too short for a window."""
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
 def fit_window(asked: int | None, default: int, shape: Shape) -> int:
     """Tokens in a window: as asked, else the default or as many as the model sees."""
     window = asked or min(default, shape.context)
@@ -38,37 +94,71 @@ def fit_window(asked: int | None, default: int, shape: Shape) -> int:
     return window
 
 
-def split_ids(ids: Ids, window: int) -> tuple[Ids, Ids]:
-    """The first nine tenths of the windows, to search on, and the rest, to hold out."""
-    cut = len(ids) * 9 // 10 // window * window
-    return ids[:cut], ids[cut:]
+def split_row(row: TokenRow, window: int) -> tuple[TokenRow, TokenRow]:
+    """The first nine tenths of a text's windows, to search on, and the rest, to hold out."""
+    cut = len(row.ids) * 9 // 10 // window * window
+    return row.part(slice(cut)), row.part(slice(cut, None))
 
 
-def draw_windows(ids: Ids, count: int, window: int, seed: int, shape: Shape, part: str) -> Examples:
-    """Take ``count`` of the windows that lie end to end in ``ids``: tokens and targets ``[count window]``.
+def cut_windows(row: TokenRow, window: int, *, remainders: bool) -> Windows:
+    """The windows that lie end to end in each document, and none across two of them.
 
-    The targets are the tokens that follow, so the last one is the first token of the next window. ``part`` is the key
-    under ``task.examples`` that states the count.
+    ``remainders``: whether what remains at a document's end is a shorter window, if it is half a window or more.
+    """
+    import numpy as np
+
+    begins = np.concatenate([[0], row.ends[:-1]])
+    targets = np.maximum(row.ends - begins - 1, 0)  # a document's last token is followed by none
+    whole, rest = targets // window, targets % window
+    number = whole + (rest * 2 >= window) if remainders else whole
+    nth = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)  # of its document's
+    starts = np.repeat(begins, number) + nth * window
+    lengths = np.minimum(np.repeat(begins + targets, number) - starts, window)
+    return Windows(row=row, width=window, starts=starts, lengths=lengths, barren=int((number == 0).sum()))
+
+
+def draw_windows(windows: Windows, count: int, seed: int, shape: Shape, part: str) -> Examples:
+    """Take ``count`` of the windows: tokens and targets ``[count window]``, padded on the right.
+
+    The targets are the tokens that follow, so a window's last one is the first token of the next window. ``part`` is
+    the key under ``task.examples`` that states the count.
     """
     import numpy as np
     import torch
 
     from mechint.task.examples import Examples
 
-    available = max((len(ids) - 1) // window, 0)
-    if available < count:
+    _refuse_fewer(windows, count, part)
+    order = torch.randperm(len(windows), generator=torch.Generator().manual_seed(seed))[:count].numpy()
+    within = np.arange(windows.width)
+    real = within < windows.lengths[order][:, None]  # [count window]
+    at = np.where(real, windows.starts[order][:, None] + within, 0)
+    row = windows.row
+    tokens, targets = (np.where(real, row.ids[places].astype(np.int64), PAD) for places in (at, at + 1))
+    refuse_unknown_ids(max(int(tokens.max()), int(targets.max())), shape.n_vocab, "the data")
+    return Examples(
+        tokens=torch.from_numpy(tokens),
+        targets=torch.from_numpy(targets),
+        mask=None if real.all() else torch.from_numpy(real),
+        n_bytes=None if row.n_bytes is None else torch.from_numpy(np.where(real, row.n_bytes[at + 1], 0)),
+    )
+
+
+def refuse_unknown_ids(largest: int, n_vocab: int, place: str) -> None:
+    """Raise DataError where a token id is beyond the model's vocabulary."""
+    if largest >= n_vocab:
         raise DataError(
-            f"task.examples.{part} asks for {count} windows of {window} tokens; the data has {available}\n"
-            f"  hint: ask for fewer, or set a smaller task.window"
-        )
-    order = torch.randperm(available, generator=torch.Generator().manual_seed(seed))[:count]
-    starts = order.numpy()[:, None] * window
-    rows = ids[starts + np.arange(window + 1)].astype(np.int64)  # [count window + 1]
-    largest = int(rows.max())
-    if largest >= shape.n_vocab:
-        raise DataError(
-            f"the data holds token id {largest}, but the model's vocabulary has {shape.n_vocab} ids\n"
+            f"{place} holds token id {largest}, but the model's vocabulary has {n_vocab} ids\n"
             f"  hint: data and checkpoint must have been made with the same tokenizer"
         )
-    tokens = torch.from_numpy(rows)
-    return Examples(tokens=tokens[:, :-1].contiguous(), targets=tokens[:, 1:].contiguous())
+
+
+def _refuse_fewer(windows: Windows, count: int, part: str) -> None:
+    if len(windows) >= count:
+        return
+    documents = len(windows.row.ends)
+    short = f"; {windows.barren:,} of {documents:,} documents are too short for one" if documents > 1 else ""
+    raise DataError(
+        f"task.examples.{part} asks for {count} windows of {windows.width} tokens; the data has {len(windows)}{short}\n"
+        f"  hint: ask for fewer, or set a smaller task.window"
+    )

@@ -243,7 +243,7 @@ def test_an_observer_that_raises_leaves_the_other_reports(workspace):
 def test_an_interrupt_keeps_what_was_finished(workspace):
     from mechint.engine import run
 
-    measured, calls = run.run_item, []
+    measured, calls = run.measure_item, []
 
     def interrupted(item, *rest):
         calls.append(item.id)
@@ -251,7 +251,7 @@ def test_an_interrupt_keeps_what_was_finished(workspace):
             raise KeyboardInterrupt
         return measured(item, *rest)
 
-    workspace.monkeypatch.setattr(run, "run_item", interrupted)
+    workspace.monkeypatch.setattr(run, "measure_item", interrupted)
     workspace.write("later.yaml", (workspace.folder / "spec.yaml").read_text().replace("analysis", "later"))
     ran = workspace.run("spec.yaml", "later.yaml")
     assert ran.code == 2
@@ -283,7 +283,7 @@ def test_two_specs_may_not_share_a_folder(workspace):
 
 def test_an_analysis_leaves_weights_and_outputs_alone(workspace):
     from mechint.engine.collect import collect_plan
-    from mechint.engine.item import run_item
+    from mechint.engine.item import measure_item
     from mechint.engine.plugins import Plugins, list_plugins
 
     plugins = Plugins(list_plugins())
@@ -293,8 +293,8 @@ def test_an_analysis_leaves_weights_and_outputs_alone(workspace):
     weights = {name: tensor.clone() for name, tensor in subject.model.state_dict().items()}
     bare = subject.logits(torch.tensor([[1, 2, 3]]))
     workspace.monkeypatch.setattr("mechint.subject.load.load_subject", lambda source, tables: subject)
-    report = run_item(plan.items[0], plugins, workspace.folder / "one", lambda progress: None)
-    assert report.outcome == "passed"
+    measured = measure_item(plan.items[0], plugins, workspace.folder / "one", lambda progress: None)
+    assert measured.report.error is None
     assert all(torch.equal(weights[name], tensor) for name, tensor in subject.model.state_dict().items())
     assert torch.equal(subject.logits(torch.tensor([[1, 2, 3]])), bare)
 

@@ -1,15 +1,30 @@
+from dataclasses import dataclass
+
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from mechint.circuit.circuit import Circuit
-from mechint.faithfulness.protocol import BATCH, measure, save_per_example
+from mechint.faithfulness.derive import derive_facts, estimate_measures
+from mechint.faithfulness.models import choose_models
+from mechint.faithfulness.per_example import PerExample
+from mechint.faithfulness.protocol import BATCH, measure
 from mechint.journal import Journal
+from mechint.spec.values import Controls
 from mechint.task.ablation import Ablation
 from tests.tiny import PLANTED_K, PLANTED_V, planted_model, subject_of, task_on, usable_metrics
 
 
-def measured(kept=None, *, ablation="mean", metric="loss", heldout=16, random=20, complement=True):
+@dataclass(frozen=True)
+class Measured:
+    """What the protocol gives of a circuit, and the measures that follow."""
+
+    per_example: PerExample
+    measures: dict[str, float | None]
+
+
+def measured(
+    kept=None, *, ablation="mean", metric="loss", heldout=16, random=20, complement=True, curve=None, minimality=0
+):
     model = planted_model()
     subject, task = subject_of(model), task_on(model, metric, heldout=heldout)
     space = subject.space(("k", "v"))
@@ -17,25 +32,22 @@ def measured(kept=None, *, ablation="mean", metric="loss", heldout=16, random=20
         kept = torch.zeros(space.size, dtype=torch.bool)
         for site, units in (PLANTED_K | PLANTED_V).items():
             space.split(kept)[site][list(units)] = True
-    return measure(
-        subject,
-        task,
-        Circuit(space=space, kept=kept, scores=kept.float()),
-        Ablation(name=ablation, subject=subject, reference=task.search, seed=0),
-        usable_metrics(task),
-        random=random,
-        complement=complement,
-        seed=0,
-        journal=Journal(),
-    )
+    circuit = Circuit(space=space, kept=kept, scores=kept.float())
+    controls = Controls(random=random, complement=complement, minimality=minimality)
+    models = choose_models(circuit, controls, curve, seed=0)
+    instead = Ablation(name=ablation, subject=subject, reference=task.search, seed=0)
+    values = measure(subject, task, space, models, instead, usable_metrics(task), Journal())
+    estimates = estimate_measures(values)
+    measures = {name: None if one is None else one.value for name, one in estimates.items()}
+    return Measured(values, measures | derive_facts(values, circuit))
 
 
 @pytest.mark.parametrize("metric", ["loss", "perplexity", "accuracy", "kl_div", "agreement"])
 @pytest.mark.parametrize("ablation", ["zero", "mean", "resample"])
 def test_full_is_1_and_empty_is_0_for_every_metric_and_ablation(metric, ablation):
     everything = torch.ones(32, dtype=torch.bool)
-    assert measured(everything, metric=metric, ablation=ablation, random=1).measures["faithfulness"] == 1.0
-    assert measured(~everything, metric=metric, ablation=ablation, random=1).measures["faithfulness"] == 0.0
+    assert measured(everything, metric=metric, ablation=ablation, random=20).measures["faithfulness"] == 1.0
+    assert measured(~everything, metric=metric, ablation=ablation, random=20).measures["faithfulness"] == 0.0
 
 
 @pytest.mark.parametrize("ablation", ["zero", "mean", "resample"])
@@ -48,7 +60,7 @@ def test_the_planted_circuit_beats_its_controls(ablation):
 
 def test_zeroing_all_but_the_planted_units_changes_nothing():
     """The others reach the output through zero weights only."""
-    values = measured(ablation="zero").per_example
+    values = measured(ablation="zero").per_example.values
     torch.testing.assert_close(values["circuit"]["loss"], values["full"]["loss"])
 
 
@@ -58,7 +70,7 @@ def test_sparsity_and_units_are_counted():
 
 
 def test_every_example_of_every_model_is_kept():
-    values = measured(heldout=BATCH + 3).per_example
+    values = measured(heldout=BATCH + 3).per_example.values
     assert values["circuit"]["loss"].shape == (BATCH + 3,)
     assert values["random"]["accuracy"].shape == (20, BATCH + 3)
 
@@ -67,12 +79,5 @@ def test_the_complement_can_be_left_out():
     assert measured(complement=False).measures["completeness"] is None
 
 
-def test_per_example_values_are_saved_by_name(tmp_path):
-    found = measured()
-    save_per_example(found, tmp_path / "values.safetensors")
-    saved = load_file(tmp_path / "values.safetensors")
-    assert torch.equal(saved["circuit/kl_div"], found.per_example["circuit"]["kl_div"])
-
-
 def test_the_same_seed_draws_the_same_random_circuits():
-    assert torch.equal(measured().per_example["random"]["loss"], measured().per_example["random"]["loss"])
+    assert torch.equal(measured().per_example.of("random"), measured().per_example.of("random"))

@@ -7,6 +7,8 @@ import pytest
 from mechint.plugins import tokens
 
 from mechint.errors import DataError
+from mechint.subject.nanogpt import GPT, GPTConfig
+from mechint.subject.tokenizer import BytesTokenizer
 from tests.tiny import metric_named, random_model, subject_of
 
 SUBJECT = subject_of(random_model())  # context 6, vocabulary 11
@@ -102,3 +104,33 @@ def test_data_of_another_tokenizer_is_refused(folder):
 def test_data_is_taken_where_the_checkpoints_tokenizer_is_not_known(folder):
     (folder / "data.json").write_text('{"tokenizer": "bytes"}')
     assert len(task_from(folder).search) > 0
+
+
+def test_bytes_are_known_where_the_data_says_that_its_tokens_are_bytes(folder):
+    (folder / "data.json").write_text('{"tokenizer": "bytes"}')
+    task = task_from(folder)
+    assert (task.search.n_bytes.tolist(), task.heldout.n_bytes.tolist()) == ([[1] * 6] * 4, [[1] * 6] * 2)
+
+
+def test_the_data_beside_a_file_says_what_its_tokens_are(folder):
+    (folder / "data.json").write_text('{"tokenizer": "bytes"}')
+    assert task_from(folder / "train.bin", window=2).search.n_bytes is not None
+
+
+def test_bytes_are_known_where_the_checkpoints_tokens_are_bytes(folder):
+    task = task_from(folder, subject=replace(SUBJECT, tokenizer=BytesTokenizer))
+    assert task.search.n_bytes.tolist() == [[1] * 6] * 4
+
+
+def test_an_id_that_is_no_byte_stands_for_none(folder):
+    """Of 300 ids, 256 stands between texts of a."""
+    model = GPT(GPTConfig(n_layer=1, n_head=1, n_embd=4, block_size=4, vocab_size=300))
+    np.array([97, 97, 256, 97] * 10, dtype="<u2").tofile(folder / "train.bin")
+    search = task_from(folder, subject=replace(subject_of(model), tokenizer=BytesTokenizer)).search
+    assert (search.targets[0].tolist(), search.n_bytes[0].tolist()) == ([97, 256, 97, 97], [1, 0, 1, 1])
+
+
+@pytest.mark.parametrize("stated", ["", '{"tokenizer": "gpt2"}', '{"tokenizer": 3}', "[]", "{"])
+def test_bytes_are_unknown_otherwise(folder, stated):
+    (folder / "data.json").write_text(stated)
+    assert task_from(folder).search.n_bytes is None

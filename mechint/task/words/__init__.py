@@ -1,0 +1,1 @@
+"""English words that tasks put into their templates."""
