@@ -138,6 +138,35 @@ def doctor(checkpoint: str, facts: tuple[str, ...], prompt: str | None, named: t
 
 
 @cli.group()
+def baseline() -> None:
+    """Approve runs that later ones are compared with."""
+
+
+@baseline.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--reason", required=True, help="Why this run is what later ones should be like; kept in the file.")
+@click.option("--to", "target", type=click.Path(path_type=Path), help="The file, by default baselines/NAME.json.")
+def approve(run: Path, reason: str, target: Path | None) -> None:
+    """Make the results in the folder RUN the baseline of their spec.
+
+    Refused for a run with errors, and where CI is set.
+    """
+    from mechint.engine.baseline import approve as approve_run
+
+    click.echo(f"wrote {approve_run(run, reason, target)}")
+
+
+@baseline.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("path", required=False, metavar="[BASELINE]")
+def diff(run: Path, path: str | None) -> None:
+    """Show what has changed between a BASELINE, by default that of the spec, and the results in RUN."""
+    from mechint.engine.diff import diff as diff_run
+
+    click.echo("\n".join(diff_run(run, path)))
+
+
+@cli.group()
 def task() -> None:
     """Look at the behaviours that specs test."""
 

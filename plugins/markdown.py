@@ -87,6 +87,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
         "caption": lambda name: Path(name).stem.replace("_", " "),
         "cause": describe.cause,
         "comparison": describe.comparison,
+        "curve_table": tables.curve_table,
         "duration": describe.duration,
         "fence": lambda text: Markup(markup.fence(text)),
         "layer_table": tables.layer_table,

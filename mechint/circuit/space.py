@@ -59,18 +59,23 @@ class Space:
         return sum(units.count for units in self.sites)
 
     def split(self, flat: Tensor) -> dict[Site, Tensor]:
-        """Cut a vector over all units ``[n]`` into one view per site ``[units of the site]``."""
-        assert flat.shape == (self.size,), f"expected a vector of {self.size} units, got shape {tuple(flat.shape)}"
-        pieces = flat.split([units.count for units in self.sites])
+        """Cut values of all units ``[… n]`` into one view per site ``[… units of the site]``."""
+        assert flat.shape[-1] == self.size, f"expected values of {self.size} units, got shape {tuple(flat.shape)}"
+        pieces = flat.split([units.count for units in self.sites], dim=-1)
         return {units.site: piece for units, piece in zip(self.sites, pieces, strict=True)}
 
     def spread(self, flat: Tensor) -> dict[Site, Tensor]:
-        """Cut a vector over all units ``[n]`` into one per site, each unit's value at all its channels ``[u]``."""
+        """Cut values of all units ``[… n]`` into one tensor per site, each unit's at all its channels ``[… u]``."""
         grains = {units.site: units.grain for units in self.sites}
         return {
-            site: piece if grains[site] == 1 else piece.repeat_interleave(grains[site])
+            site: piece if grains[site] == 1 else piece.repeat_interleave(grains[site], dim=-1)
             for site, piece in self.split(flat).items()
         }
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layer of every unit, in their order."""
+        return tuple(units.site.layer for units in self.sites for _ in range(units.count))
 
     def kept_count(self, sparsity: float) -> int:
         """Units left at a sparsity."""

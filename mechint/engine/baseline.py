@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mechint.faithfulness.estimate import Estimate
     from mechint.faithfulness.per_example import PerExample
 
-__all__ = ["Baseline", "approve", "read_baseline"]
+__all__ = ["Baseline", "approve", "baseline_of", "read_baseline"]
 
 FOLDER = Path("baselines")
 PER_EXAMPLE = "per_example.safetensors"
@@ -78,6 +78,12 @@ class Baseline:
             raise UsageError(f"{self.path}: the baseline has no {family}; it has {names}")
         return found
 
+    def measures(self, family: str) -> frozenset[str]:
+        """The measures of a family that were taken example by example."""
+        from mechint.faithfulness.derive import estimate_measures
+
+        return frozenset(estimate_measures(self.values[self.items(family)[0].id]))
+
     def estimate(self, metric: str, family: str) -> Estimate | None:
         """A measure of a family, over its seeds; None where it has no meaning."""
         from mechint.faithfulness.combine import over_runs
@@ -85,7 +91,7 @@ class Baseline:
 
         measured = [estimate_measures(self.values[item.id]) for item in self.items(family)]
         if metric not in measured[0]:
-            raise UsageError(f"{self.path}: the baseline has no {metric} for each example; approve a run that has")
+            raise UsageError(f"{self.path}: the baseline has no {metric} of every example; approve a run that has")
         return over_runs([estimates[metric] for estimates in measured])
 
     def differences(self, family: str, methodology: Methodology) -> Iterator[str]:
@@ -109,7 +115,7 @@ def approve(run: Path, reason: str, target: Path | None = None) -> Path:
         raise UsageError("a baseline is approved by a person; CI is set\n  hint: approve it on your own machine")
     report = read_report(run / "results.json")
     _refuse_unfit(report, run)
-    path = target or FOLDER / f"{report.spec.name}.json"
+    path = target or baseline_of(report)
     tensors = {
         f"{item.id}/{name}": tensor
         for item in report.items
@@ -129,6 +135,11 @@ def approve(run: Path, reason: str, target: Path | None = None) -> Path:
     )
     write_text(path, file.model_dump_json(indent=2) + "\n")
     return path
+
+
+def baseline_of(report: RunReport) -> Path:
+    """Where the baseline of a run's spec lies unless somebody says otherwise."""
+    return FOLDER / f"{report.spec.name}.json"
 
 
 def read_baseline(path: str) -> Baseline:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from mechint.results.values import ItemReport, Methodology, RunReport, SiteSumma
 
 __all__ = [
     "Table",
+    "curve_table",
     "layer_table",
     "measure_table",
     "method_table",
@@ -101,9 +102,44 @@ def value_table(report: ItemReport) -> Table:
 
 
 def measure_table(report: ItemReport) -> Table:
-    """Every number that an assertion can use."""
-    rows = [(name, number(value, bounds(report, name))) for name, value in report.measures.items()]
-    return Table(header=("Measure", "Value"), rows=tuple(rows))
+    """Every number that an assertion can use, with its interval and what the sample could have detected."""
+    rows = [(name, *_measure_cells(report, name)) for name in report.measures]
+    return Table(header=("Measure", "Value", "95 % interval", "Detectable difference"), rows=tuple(rows))
+
+
+def curve_table(report: ItemReport) -> Table:
+    """One row a size: faithfulness of the best units, of random ones and of all the others."""
+    rows = [
+        (
+            f"{100 * point.size:g} %",
+            f"{point.units:,}",
+            number(point.faithfulness),
+            _interval(point.low, point.high),
+            _mean(point.random),
+            number(point.complement),
+            number(point.absolute),
+        )
+        for point in report.curve
+    ]
+    header = ("Size", "Units", "Faithfulness", "95 % interval", "Random", "Complement", "By absolute score")
+    return Table(header=header, rows=tuple(rows), words=0)
+
+
+def _measure_cells(report: ItemReport, name: str) -> tuple[str, str, str]:
+    stated, known = bounds(report, name), report.precision.get(name)
+    if known is None:
+        return number(report.measures[name], stated), "", ""
+    detectable = "" if known.detectable is None else number(known.detectable)
+    return number(report.measures[name], stated), _interval(known.low, known.high), detectable
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
+
+
+def _mean(values: Sequence[float | None]) -> str:
+    there = [value for value in values if value is not None]
+    return number(sum(there) / len(there) if len(there) == len(values) and there else None)
 
 
 def layer_table(sites: Iterable[SiteSummary]) -> Table:

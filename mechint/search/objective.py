@@ -57,6 +57,14 @@ class Objective:
         (gradient,) = torch.autograd.grad(loss, leaf)
         return float(loss.detach()), gradient
 
+    def example_gradients(self, mask: Tensor, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Loss of some search examples ``[b]`` and the gradient of each alone ``[b m]``, at one mask ``[m]``."""
+        leaf = mask.detach().expand(len(rows), -1).clone().requires_grad_()
+        masks = self.space.spread(leaf[:, self.groups].to(self.subject.device))  # [b u] at each site
+        losses = self._loss(rows, lambda site, ablated: mix(masks[site].unsqueeze(1), ablated))
+        (gradients,) = torch.autograd.grad(losses.sum(), leaf)
+        return losses.detach(), gradients
+
     @torch.no_grad()
     def loss(self, kept: Tensor, *, most: int | None = None) -> float:
         """Mean loss of a boolean mask ``[m]`` over all search examples, or the first ``most``: forward passes only."""

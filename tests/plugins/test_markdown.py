@@ -34,7 +34,7 @@ def test_an_item_report_begins_with_its_verdicts(tmp_path: Path) -> None:
     "line",
     [
         "| random | 3.701 | 0.1893 |",
-        "| faithfulness | 0.8831 |",
+        "| faithfulness | 0.8831 |  |  |",
         "| 0 | 62/128 | 0.5156 | 0.001230 | 61/128 | 0.5234 | 0.001230 |",
         "| target_sparsity | 0.8 |",
         "| ablation | mean |",

@@ -1,6 +1,7 @@
 import pytest
 
 from mechint.results.tables import (
+    curve_table,
     layer_table,
     measure_table,
     method_table,
@@ -10,7 +11,7 @@ from mechint.results.tables import (
     value_table,
     verdict_table,
 )
-from mechint.results.values import SiteSummary
+from mechint.results.values import CurvePoint, Precision, SiteSummary
 from tests.reports import broken_item, failed_item, make_item, make_run
 
 
@@ -42,7 +43,22 @@ def test_every_metric_stands_beside_its_controls() -> None:
 
 
 def test_measures_keep_the_digits_of_their_verdicts() -> None:
-    assert ("faithfulness", "0.79996") in measure_table(failed_item()).rows
+    assert ("faithfulness", "0.79996", "", "") in measure_table(failed_item()).rows
+
+
+def test_a_measure_has_its_interval_where_it_is_known():
+    item = make_item(precision={"faithfulness": Precision(low=0.81, high=0.94, detectable=0.093)})
+    rows = {row[0]: row[1:] for row in measure_table(item).rows}
+    assert rows["faithfulness"] == ("0.8831", "0.8100 to 0.9400", "0.09300")
+    assert rows["sparsity"] == ("0.7998", "", "")
+
+
+def test_a_curve_has_a_row_for_each_size():
+    point = CurvePoint(
+        size=0.05, units=13, faithfulness=0.4, low=0.3, high=0.5, random=(0.1, 0.2), complement=None, absolute=0.41
+    )
+    (row,) = curve_table(make_item(curve=(point,))).rows
+    assert row == ("5 %", "13", "0.4000", "0.3000 to 0.5000", "0.1500", "undefined", "0.4100")
 
 
 def test_verdicts_say_what_was_asked_measured_and_where() -> None:
