@@ -24,9 +24,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from mechint import hookimpl
-from mechint.search.settings import Estimator, SearchSettings
+from mechint.search.options import MaskOptions, idle_options, settings_of
 from mechint.spec.options import OptionsModel
-from mechint.spec.schedules import Schedules
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from mechint.circuit.space import Space
     from mechint.journal import Journal
     from mechint.results.values import ItemReport
-    from mechint.search.find import Candidate
+    from mechint.spec.schedules import Schedules
     from mechint.subject.subject import Subject
     from mechint.task.ablation import Ablation
     from mechint.task.task import Task
@@ -43,30 +42,13 @@ if TYPE_CHECKING:
 SCORING_BATCHES = 8
 
 
-class Options(OptionsModel):
+class Options(MaskOptions):
     """Find the K and V channels that keep the metric at a given sparsity."""
 
     target_sparsity: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Share of the K and V channels to drop; met to one unit."""
-    estimator: Estimator = "swap"
-    """swap: gradient swaps from an iterated ranking; iterated_ig: that ranking alone; straight_through and
-    hard_concrete: learned masks; integrated_gradients: one ranking, as a reference; best: all that search, sharing the
-    steps, and the winner on the search examples."""
-    steps: Annotated[int, Field(ge=12, le=1_000_000)] = 200
-    """Forward and backward passes, over all stages of the search."""
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    """Examples in a pass."""
-    learning_rate: Annotated[float, Field(gt=0, le=100)] = 0.1
-    """Of Adam, for the learned masks."""
-    l1_lambda: Annotated[float, Field(ge=0, le=1e6)] = 0.0
-    """Weight of the mean mask probability in the loss, for the learned masks. The budget holds without it."""
-    hard_masks: bool = True
-    """Whether straight_through runs the model with 0/1 masks; false relaxes them. The result is 0/1 either way."""
     tied: bool = False
     """One mask for K and V: a channel is kept in both or in neither."""
-    patience: Annotated[int, Field(ge=1)] | None = None
-    """End a stage when its smoothed loss has not improved for this many steps at the target sparsity. Learned masks
-    stay there only with a schedules.sparsity.reach below 1."""
 
 
 @hookimpl
@@ -85,7 +67,7 @@ def mechint_analyze(
     journal: Journal,
 ) -> Analysis:
     from mechint.circuit.circuit import Analysis, Circuit
-    from mechint.search.find import find_mask, score_at
+    from mechint.search.find import describe_candidates, find_mask, score_at
     from mechint.search.objective import Objective
 
     space = subject.space(("k", "v"))
@@ -98,25 +80,16 @@ def mechint_analyze(
         batch_size=options.batch_size,
         seed=seed,
     )
-    settings = SearchSettings(
-        target_sparsity=options.target_sparsity,
-        steps=options.steps,
-        learning_rate=options.learning_rate,
-        l1_lambda=options.l1_lambda,
-        hard_masks=options.hard_masks,
-        patience=options.patience,
-        schedules=schedules or Schedules(),
-        seed=seed,
-    )
-    if (unused := _unused(options, schedules)) is not None:
-        journal.note(unused)
+    if (idle := idle_options(options, schedules)) is not None:
+        journal.note(idle)
+    settings = settings_of(options, schedules, options.target_sparsity, seed)
     candidates = find_mask(objective, options.estimator, settings, journal)
     kept = candidates[0].kept
     scores = score_at(objective, kept, batches=SCORING_BATCHES, first_step=options.steps)
     return Analysis(
         circuit=Circuit(space=space, kept=kept[objective.groups], scores=scores),
         scores_are=f"-d({task.metric.loss_name})/dmask at the circuit",
-        summary=[_ranking(candidates)],
+        summary=[describe_candidates(candidates)],
     )
 
 
@@ -145,34 +118,3 @@ def _groups(space: Space, *, tied: bool) -> Tensor:
         pieces += [entries, entries]
         first += k.count
     return torch.cat(pieces)
-
-
-def _unused(options: Options, schedules: Schedules | None) -> str | None:
-    """A sentence on what the spec sets and the estimator does not use; None where all of it counts."""
-    stated = options.model_fields_set | {f"schedules.{part}" for part in (schedules or Schedules()).model_fields_set}
-    idle = {name for name, users in _USERS.items() if name in stated and options.estimator not in users}
-    holds_the_target = schedules is not None and schedules.sparsity.reach < 1
-    if options.patience is not None and options.estimator in _LEARNED and not holds_the_target:
-        idle.add("patience")
-    return f"without effect on {options.estimator}: {', '.join(sorted(idle))}" if idle else None
-
-
-_LEARNED = ("straight_through", "hard_concrete")
-_USERS = {
-    "learning_rate": (*_LEARNED, "best"),
-    "l1_lambda": (*_LEARNED, "best"),
-    "schedules.sparsity": (*_LEARNED, "best"),
-    "schedules.temperature": ("straight_through", "best"),
-    "hard_masks": ("straight_through", "best"),
-    "patience": (*_LEARNED, "swap", "best"),
-}
-"""The estimators that an option matters to; the options that are not here matter to all."""
-
-
-def _ranking(candidates: Sequence[Candidate]) -> str:
-    """A sentence that names the winner and, where there were others, what they reached."""
-    winner, *others = candidates
-    beaten = ", ".join(f"{other.estimator} {other.search_loss:.4f}" for other in others)
-    return f"{winner.estimator} found the circuit: loss {winner.search_loss:.4f} on the search examples" + (
-        f" ({beaten})" if beaten else ""
-    )

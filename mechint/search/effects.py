@@ -7,7 +7,7 @@ measurement, and depend on how examples are batched by rounding alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,9 +15,10 @@ from torch import Tensor
 from mechint.circuit.space import Site
 from mechint.journal import Journal
 from mechint.search.objective import Objective
-from mechint.subject.intervene import edited, keep_only
+from mechint.subject.intervene import Edit, edited, keep_only
 from mechint.subject.readout import Readout
 from mechint.subject.resume import Recorded, record, resumed
+from mechint.task.examples import Examples
 from mechint.task.score import read_loss
 
 __all__ = ["attribute", "integrate_gradients", "leave_one_out", "measure_sensitivity"]
@@ -53,16 +54,18 @@ def integrate_gradients(objective: Objective, journal: Journal, *, points: int) 
 
 
 @torch.no_grad()
-def leave_one_out(objective: Objective, journal: Journal) -> Tensor:
-    """The exact effect of ablating each mask entry alone ``[m]``: the loss without it minus the full model's.
+def leave_one_out(objective: Objective, journal: Journal, *, within: Tensor | None = None) -> Tensor:
+    """The exact effect of ablating each mask entry alone ``[m]``: the loss without it minus the loss with it.
 
-    A pass begins at the layer that is ablated, and holds several ablations at once. Entries lie within one layer.
+    ``within`` ``[m]`` is true at the entries of the model that they are taken out of; by default the full one. A pass
+    begins at the layer that is ablated, and holds several ablations at once. Entries lie within one layer.
     """
     exact = _exactly(objective)
+    base = torch.ones(objective.size, dtype=torch.bool) if within is None else within
     total = torch.zeros(objective.size, dtype=torch.double)
     batches = list(_batches(objective))
     for number, rows in enumerate(batches):
-        total += _leave_out(exact, rows)
+        total += _leave_out(exact, rows, base)
         journal.progress("leave one out", number + 1, len(batches))
     return total / _count(objective)
 
@@ -81,46 +84,54 @@ def _mean_gradient(
     return total / _count(objective)
 
 
-def _leave_out(objective: Objective, rows: range) -> Tensor:
+def _leave_out(objective: Objective, rows: range, base: Tensor) -> Tensor:
     """The effects ``[m]`` on some examples, summed by their weights."""
     subject, search = objective.subject, objective.task.search
     examples = search.take(slice(rows.start, rows.stop))
-    instead = objective.ablated.values(search, rows)
-    recorded = record(subject, examples.tokens, examples.mask)
-    full = subject.readout(examples.tokens, examples.mask, examples.where)
-    bare = read_loss(objective.task.metric, full, examples, full)
-    weights = _weights(objective, rows)
+    batch = _Batch(
+        examples=examples,
+        instead=objective.ablated.values(search, rows),
+        full=subject.readout(examples.tokens, examples.mask, examples.where),
+    )
+    with edited(subject, batch.edits(objective, base.unsqueeze(0), from_layer=0)):
+        recorded = record(subject, examples.tokens, examples.mask)
+        readout = subject.readout(examples.tokens, examples.mask, examples.where)
+    before = read_loss(objective.task.metric, readout, examples, batch.full)
     effects = torch.zeros(objective.size, dtype=torch.double)
     for entries in _chunks(objective, MOST_TOKENS // examples.tokens.numel()):
-        rises = _losses_without(objective, rows, entries, recorded, instead, full) - bare  # [e b]
-        effects[entries] = (rises.cpu().double() * weights).sum(1)
+        rises = batch.losses_without(objective, base, entries, recorded) - before  # [e b]
+        effects[entries] = (rises.cpu().double() * _weights(objective, rows)).sum(1)
     return effects
 
 
-def _losses_without(
-    objective: Objective,
-    rows: range,
-    entries: Sequence[int],
-    recorded: Recorded,
-    instead: Mapping[Site, Tensor],
-    full: Readout,
-) -> Tensor:
-    """Loss ``[e b]`` of some examples without each of some entries of one layer."""
-    subject, search, copies = objective.subject, objective.task.search, len(entries)
-    masks = torch.ones(copies, objective.size, dtype=torch.bool)
-    masks[range(copies), list(entries)] = False
-    layer = _layer_of(objective, entries[0])
-    kept = {
-        site: mask.repeat_interleave(len(rows), dim=0).unsqueeze(1).to(subject.device)  # [e*b 1 u]
-        for site, mask in objective.space.spread(masks[:, objective.groups]).items()
-        if site.layer == layer
-    }
-    edits = {site: keep_only(mask, _repeated(instead[site], copies)) for site, mask in kept.items()}
-    examples = search.take(torch.tensor(list(rows)).repeat(copies))
-    with resumed(subject, recorded, layer, copies), edited(subject, edits):
-        readout = subject.readout(examples.tokens, examples.mask, examples.where)
-    again = replace(full, last=full.last.repeat(copies, 1))
-    return read_loss(objective.task.metric, readout, examples, again).view(copies, len(rows))
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Batch:
+    """Some examples, what stands in for their activations, and the full model's predictions on them."""
+
+    examples: Examples
+    instead: Mapping[Site, Tensor]
+    full: Readout
+
+    def losses_without(self, objective: Objective, base: Tensor, entries: Sequence[int], recorded: Recorded) -> Tensor:
+        """Loss ``[e b]`` without each of some entries of one layer."""
+        subject, copies, count = objective.subject, len(entries), len(self.examples)
+        masks = base.repeat(copies, 1)
+        masks[range(copies), list(entries)] = False
+        layer = _layer_of(objective, entries[0])
+        again = self.examples.take(torch.arange(count).repeat(copies))
+        with resumed(subject, recorded, layer, copies), edited(subject, self.edits(objective, masks, layer)):
+            readout = subject.readout(again.tokens, again.mask, again.where)
+        full = replace(self.full, last=self.full.last.repeat(copies, 1))
+        return read_loss(objective.task.metric, readout, again, full).view(copies, count)
+
+    def edits(self, objective: Objective, masks: Tensor, from_layer: int) -> dict[Site, Edit]:
+        """Edits of one pass over all examples for each mask ``[e m]``; none where every mask keeps a whole site."""
+        edits = {}
+        for site, kept in objective.space.spread(masks[:, objective.groups]).items():
+            if site.layer >= from_layer and not kept.all():
+                each = kept.repeat_interleave(len(self.examples), dim=0).unsqueeze(1)  # [e*b 1 u]
+                edits[site] = keep_only(each, _repeated(self.instead[site], len(masks)))
+        return edits
 
 
 def _chunks(objective: Objective, most: int) -> Iterator[list[int]]:

@@ -16,7 +16,7 @@ from mechint.search.ranked import integrated_gradients, iterated_ig
 from mechint.search.settings import Estimator, Guard, SearchSettings
 from mechint.search.swap import swap
 
-__all__ = ["Candidate", "find_mask", "score_at"]
+__all__ = ["Candidate", "describe_candidates", "find_mask", "score_at"]
 
 RANKING_SHARE = 0.25
 """Share of the steps that ``swap`` spends on the ranking it starts from."""
@@ -97,3 +97,12 @@ _SINGLE: Mapping[str, _Estimate] = {
     "iterated_ig": iterated_ig,
     "integrated_gradients": integrated_gradients,
 }
+
+
+def describe_candidates(candidates: Sequence[Candidate]) -> str:
+    """A sentence that names the winner and, where there were others, what they reached."""
+    winner, *others = candidates
+    beaten = ", ".join(f"{other.estimator} {other.search_loss:.4f}" for other in others)
+    return f"{winner.estimator} found the circuit: loss {winner.search_loss:.4f} on the search examples" + (
+        f" ({beaten})" if beaten else ""
+    )

@@ -14,7 +14,7 @@ from mechint.subject.readout import Readout
 from mechint.subject.subject import Subject
 from mechint.task.ablation import Ablated
 from mechint.task.examples import Examples
-from mechint.task.score import read_loss
+from mechint.task.score import read_loss, read_values
 from mechint.task.task import Task
 
 __all__ = ["Objective", "untied"]
@@ -75,6 +75,23 @@ class Objective:
             rows = range(start, min(start + self.batch_size, count))
             losses.append(self._loss(rows, lambda site, ablated: keep_only(masks[site], ablated)))
         return float(self.task.search.take(slice(0, count)).mean(torch.cat(losses)))
+
+    @torch.no_grad()
+    def scores(self, kept: Tensor) -> Tensor:
+        """The task's metric of a boolean mask ``[m]`` on every search example ``[n]``, as a measurement takes it."""
+        masks = self.space.spread(kept[self.groups].to(self.subject.device))
+        parts = []
+        for start in range(0, len(self.task.search), self.batch_size):
+            rows = range(start, min(start + self.batch_size, len(self.task.search)))
+            examples = self.task.search.take(slice(rows.start, rows.stop))
+            ablated = self.ablated.values(self.task.search, rows)
+            full = None
+            if "full" in self.task.metric.needs:
+                full = self.subject.readout(examples.tokens, examples.mask, examples.where)
+            with edited(self.subject, {site: keep_only(masks[site], values) for site, values in ablated.items()}):
+                readout = self.subject.readout(examples.tokens, examples.mask, examples.where)
+            parts += read_values([self.task.metric.score], readout, examples, full)
+        return torch.cat(parts).cpu().double()
 
     def _loss(self, rows: Sequence[int], edit: _EditOf) -> Tensor:
         """Loss per example ``[b]`` with every site of the space edited."""
