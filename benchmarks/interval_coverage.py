@@ -171,7 +171,7 @@ def _bca(drawn: Array, value: Array, moved: Array) -> Ends:
     bias = norm.ppf(np.clip((drawn < value[:, None]).mean(1), 1e-3, 1 - 1e-3))
     acceleration = (moved**3).sum(1) / 6 / (moved**2).sum(1) ** 1.5
     ends = []
-    for level in norm.ppf([0.025, 0.975]):
+    for level in (float(norm.ppf(0.025)), float(norm.ppf(0.975))):
         share = norm.cdf(bias + (bias + level) / (1 - acceleration * (bias + level)))
         ranks = np.clip(np.round(share * (drawn.shape[1] - 1)), 0, drawn.shape[1] - 1).astype(int)
         ends.append(np.take_along_axis(drawn, ranks[:, None], axis=1)[:, 0])

@@ -166,6 +166,23 @@ def diff(run: Path, path: str | None) -> None:
     click.echo("\n".join(diff_run(run, path)))
 
 
+@cli.command()
+@click.argument("spec")
+@click.option("--draws", type=click.IntRange(min=20), default=300, show_default=True, help="Samples of examples.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def selftest(spec: str, draws: int, seed: int) -> None:
+    """Test SPEC's own assertions: how often they would fail or change their verdict on other examples.
+
+    Uses what the last run of SPEC left in its output_dir.
+    """
+    from mechint.engine.collect import read_spec
+    from mechint.engine.selftest import selftest as test_spec
+
+    for tested in test_spec(read_spec(spec, _plugins(())), draws, seed):
+        shares = ", ".join(f"{what} {share:.1%}" for what, share in tested.shares.items())
+        click.echo(f"{tested.family}  {tested.assertion}: {shares}")
+
+
 @cli.group()
 def task() -> None:
     """Look at the behaviours that specs test."""

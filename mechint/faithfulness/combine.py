@@ -27,7 +27,7 @@ def combine(estimates: Sequence[Estimate | None], factors: Sequence[float]) -> E
         columns, denominator = [part.numerator for part in parts], first.denominator
     else:
         columns, denominator = [part.value + part.influence for part in parts], np.ones(first.count)
-    graded = any(part.graded for part in parts)
+    graded = all(part.graded for part in parts)
     return Estimate(
         numerator=np.asarray(factors, dtype=np.float64) @ np.stack(columns),
         denominator=denominator,

@@ -28,13 +28,13 @@ class Judgement:
 
     outcome: Outcome
     max_drop: float
-    drop: float | None
-    """None where the measure is undefined in the baseline or in the run; so are the others."""
-    p: float | None
+    drop: float | None = None
+    """None where the measure is undefined in the baseline or in the run; then so are the others."""
+    p: float | None = None
     """Chance of such a drop if there were none, corrected for the number of drops judged together."""
-    smallest: float | None
+    smallest: float | None = None
     """The smallest drop that this sample could have detected."""
-    needed: int | None
+    needed: int | None = None
     """About how many examples would do, where the outcome is undecided; None where it takes more runs."""
 
 
@@ -57,28 +57,19 @@ def judge(
 ) -> list[Judgement]:
     """Judge all drops of a run together, so that the chance of any false alarm is at most ``1 - confidence``.
 
-    Failed: the drop exceeds its ``max_drop``, and its p-value by Holm is below ``1 - confidence``. Passed: not failed,
-    and a drop of ``max_drop`` would have been detected with a chance of ``power``, whatever the other drops are. Else
-    undecided.
+    Failed: the drop exceeds its ``max_drop``, and its p-value by Holm is below ``1 - confidence``. Passed: the drop
+    does not exceed it, and one that does would have been detected with a chance of ``power``, whatever the other drops
+    are. Else undecided.
     """
     tested = [found for found in drops if found is not None]
     adjusted = iter(holm([p_value(found) for found in tested]))
     level = (1 - confidence) / max(len(tested), 1)
-    judgements = []
-    for found, most in zip(drops, max_drops, strict=True):
-        if found is None:
-            judgements.append(_undefined(most))
-            continue
-        p, smallest = next(adjusted), detectable(found, level=level, power=power)
-        if found.value > most and p < 1 - confidence:
-            outcome = Outcome.FAILED
-        else:
-            outcome = Outcome.PASSED if smallest <= most else Outcome.UNDECIDED
-        needed = needed_examples(found, most, level=level, power=power) if outcome is Outcome.UNDECIDED else None
-        judgements.append(
-            Judgement(outcome=outcome, max_drop=most, drop=found.value, p=p, smallest=smallest, needed=needed)
-        )
-    return judgements
+    return [
+        Judgement(outcome=Outcome.UNDECIDED, max_drop=most)
+        if found is None
+        else _judge_one(found, most, next(adjusted), 1 - confidence, level, power)
+        for found, most in zip(drops, max_drops, strict=True)
+    ]
 
 
 def p_value(drop: Estimate) -> float:
@@ -86,10 +77,10 @@ def p_value(drop: Estimate) -> float:
 
     The second matters where few examples changed at all: ``m`` of them all change for the worse with a chance of 2^-m.
     """
-    changed = int(np.count_nonzero(drop.units()[0]))
+    by_signs = 0.5 ** _changed(drop)
     if drop.flat and not drop.run_variance:
-        return 0.5**changed if drop.value > 0 else 1.0
-    return max(float(stdtr(drop.degrees, -drop.value / drop.error)), 0.5**changed)
+        return by_signs if drop.value > 0 else 1.0
+    return max(float(stdtr(drop.degrees, -drop.value / drop.error)), by_signs)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -102,19 +93,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def explain(judgement: Judgement) -> str:
-    """The outcome in words: ``this sample could only detect a drop of 0.061 > 0.02; needs about 2,400 examples``."""
-    found, most = judgement.drop, judgement.max_drop
-    if found is None or judgement.p is None or judgement.smallest is None:
+    """Why, in words: ``drop of 0.01; this sample could only detect one of 0.06 > 0.02; needs about 2,400 examples``."""
+    found, smallest, most = judgement.drop, judgement.smallest, judgement.max_drop
+    if found is None or smallest is None or judgement.p is None:
         return "the measure has no meaning in the baseline or in this run"
-    limit, detects = number(most), number(judgement.smallest, [most], 2)
-    size = f"drop of {number(found, [most], 2)}"
+    limit, detects = repr(most), number(smallest, [most], 2)
+    size, p = f"drop of {number(found, [most], 2)}", f"p = {number(judgement.p, digits=2)}"
     if judgement.outcome is Outcome.FAILED:
-        return f"{size} > {limit}, p = {number(judgement.p, digits=2)}"
+        return f"{size} > {limit}, {p}"
     if judgement.outcome is Outcome.PASSED:
-        sign = "<=" if found <= most else ">"
-        return f"{size} {sign} {limit}; this sample could detect a drop of {detects}"
-    need = "more runs: no number of examples is enough" if judgement.needed is None else _about(judgement.needed)
-    return f"{size}; this sample could only detect a drop of {detects} > {limit}; needs {need}"
+        return f"{size} <= {limit}; this sample could detect one of {detects}"
+    doubt = f" > {limit} may be chance, {p}" if found > most else ""
+    blind = f"; this sample could only detect one of {detects} > {limit}" if smallest > most else ""
+    need = "more runs, as no number of examples would do" if judgement.needed is None else _about(judgement.needed)
+    return f"{size}{doubt}{blind}; needs {need}"
 
 
 def _for_both(spread: RunSpread) -> RunSpread:
@@ -122,8 +114,29 @@ def _for_both(spread: RunSpread) -> RunSpread:
     return replace(spread, share=spread.share + 1)
 
 
-def _undefined(max_drop: float) -> Judgement:
-    return Judgement(outcome=Outcome.UNDECIDED, max_drop=max_drop, drop=None, p=None, smallest=None, needed=None)
+def _judge_one(found: Estimate, most: float, p: float, chance: float, level: float, power: float) -> Judgement:
+    """The verdict on a drop with an adjusted p-value; ``level`` is the strictest it may meet."""
+    smallest, needed = detectable(found, level=level, power=power), None
+    if found.value > most and p < chance:
+        outcome = Outcome.FAILED
+    elif found.value <= most and smallest <= most:
+        outcome = Outcome.PASSED
+    else:
+        outcome, needed = Outcome.UNDECIDED, _needed(found, most, level, power)
+    return Judgement(outcome=outcome, max_drop=most, drop=found.value, p=p, smallest=smallest, needed=needed)
+
+
+def _changed(drop: Estimate) -> int:
+    """Number of units whose values are not what they were."""
+    return int(np.count_nonzero(drop.units()[0]))
+
+
+def _needed(drop: Estimate, most: float, level: float, power: float) -> int | None:
+    """About how many examples would decide; None where it takes more runs."""
+    needed = needed_examples(drop, most, level=level, power=power)
+    if needed is None or drop.value <= most:
+        return needed
+    return max(needed, math.ceil(drop.count * math.log2(1 / level) / _changed(drop)))
 
 
 def _about(examples: int) -> str:

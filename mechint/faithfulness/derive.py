@@ -34,7 +34,7 @@ def estimate_measures(values: PerExample) -> dict[str, Estimate | None]:
         "completeness": faithfulness_of(values, "complement") if "complement" in values.values else None,
         "faithfulness_random": random,
         "margin_over_random": difference(found, random),
-        "loss_increase": _mean(values, circuit["loss"] - full["loss"]),
+        "loss_increase": difference(_mean(values, circuit["loss"]), _mean(values, full["loss"])),
         **{metric: _mean(values, seen) for metric, seen in circuit.items()},
     }
     return measures | (_along(values) if values.sizes else {})

@@ -117,9 +117,12 @@ class Estimate:
     @property
     def degrees(self) -> float:
         """Degrees of freedom of the error, by Welch and Satterthwaite."""
-        sampling, most = self.sampling_variance, len(self.units()[0]) - 1
+        most = float(len(self.units()[0]) - 1)
+        if self.error == 0 or not self.runs:
+            return most
+        sampling = self.sampling_variance
         doubt = sampling**2 / most + sum(spread.doubt for spread in self.runs)
-        return (sampling + self.run_variance) ** 2 / doubt if doubt > 0 else float(most)
+        return (sampling + self.run_variance) ** 2 / doubt
 
 
 def mean(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -37,6 +37,19 @@ class PerExample:
     def of(self, model: str) -> Tensor:
         """The task's metric of a model."""
         return self.values[model][self.metric]
+
+    def take(self, rows: Sequence[int]) -> PerExample:
+        """The values of these examples alone, in that order; one may be there more than once."""
+        at = torch.tensor(rows)
+        return replace(
+            self,
+            values={
+                model: {metric: values[..., at] for metric, values in metrics.items()}
+                for model, metrics in self.values.items()
+            },
+            weight=None if self.weight is None else self.weight[at],
+            cluster=None if self.cluster is None else self.cluster[at],
+        )
 
     def mean(self, values: Tensor) -> float:
         """Mean of ``[n]`` or ``[draws n]`` over the examples by their weights, and over the draws."""
