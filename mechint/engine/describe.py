@@ -66,6 +66,8 @@ def _kind(facts: Mapping[str, Any]) -> str:
         return ", or ".join(_kind(one) for one in facts["anyOf"])
     if "enum" in facts:
         return " | ".join(map(str, facts["enum"]))
+    if "enum" in facts.get("items", {}):
+        return f"list of {' | '.join(map(str, facts['items']['enum']))}"
     bounds = [f"{words} {facts[key]}" for key, words in _BOUNDS.items() if key in facts]
     return " ".join([str(facts.get("type", "mapping")), *bounds])
 

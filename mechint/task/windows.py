@@ -36,11 +36,11 @@ PAD = 0
 
 
 class Counts(OptionsModel):
-    """How many windows."""
+    """How many examples."""
 
-    train: Annotated[int, Field(ge=2)] = 512
+    train: Annotated[int, Field(ge=2, le=1_000_000)] = 512
     """Search examples."""
-    validation: Annotated[int, Field(ge=2)] = 128
+    validation: Annotated[int, Field(ge=2, le=1_000_000)] = 128
     """Held-out examples; faithfulness is measured on these alone."""
 
 

@@ -26,7 +26,7 @@ THINGS = tuple(
 PLACES = tuple(
     """
     store park school office library beach station museum hospital garden restaurant church market theater airport
-    hotel kitchen bank cafe gym zoo farm harbor stadium castle village cinema lake bakery pharmacy
+    hotel bank cafe gym zoo farm harbor stadium castle village cinema lake bakery pharmacy
     """.split()
 )
 """Where people go; each follows "the"."""
