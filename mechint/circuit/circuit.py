@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from mechint.circuit.space import Space
 from mechint.files import atomic_write
+
+if TYPE_CHECKING:
+    from mechint.results.values import TitledTable
 
 __all__ = ["Analysis", "Circuit", "keep_top", "random_like", "save_masks"]
 
@@ -42,6 +46,8 @@ class Analysis:
     """One phrase that says what the scores estimate, for tables and figures."""
     summary: Sequence[str] = ()
     """Sentences for the report, such as which estimator won on the search examples."""
+    tables: Sequence[TitledTable] = ()
+    """What else the report should show, row by row."""
 
 
 def keep_top(scores: Tensor, count: int) -> Tensor:
@@ -64,13 +70,14 @@ def save_masks(circuit: Circuit, path: Path) -> None:
     """Write ``final_masks.pt``: ``{site: {mask, importance, sparsity}}``, loadable with ``weights_only=True``.
 
     ``mask`` (0 or 1) and ``importance`` are float32 ``[heads width]``, as the analyses of older tools are, or
-    ``[heads 1]`` where a head is a unit.
+    ``[heads 1]`` where a head is a unit, ``[1 1]`` where a site is.
     """
     kept, scores = circuit.space.split(circuit.kept), circuit.space.split(circuit.scores)
+    rows = {units.site: 1 if units.count < units.heads else units.heads for units in circuit.space.sites}
     masks = {
         str(units.site): {
-            "mask": kept[units.site].float().reshape(units.heads, -1).clone(),
-            "importance": scores[units.site].float().reshape(units.heads, -1).clone(),
+            "mask": kept[units.site].float().reshape(rows[units.site], -1).clone(),
+            "importance": scores[units.site].float().reshape(rows[units.site], -1).clone(),
             "sparsity": 1.0 - float(kept[units.site].float().mean()),
         }
         for units in circuit.space.sites

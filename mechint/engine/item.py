@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mechint.faithfulness.per_example import PerExample
     from mechint.task.metric import Metric
 
-__all__ = ["finish_item", "measure_item"]
+__all__ = ["analyze", "finish_item", "measure_item"]
 
 FAITHFULNESS_FIGURE = "faithfulness.png"
 
@@ -85,7 +85,7 @@ def _measure(
     judged, journal = item.cell.faithfulness, Journal(watch=watch)
     ready = prepare(item, plugins)
     try:
-        analysis = _analyze(item, plugins, ready, journal)
+        analysis = analyze(item, plugins, ready, journal)
     finally:
         write_metrics(journal.rows, folder / "metrics.jsonl")  # most wanted where the search diverged
     circuit = analysis.circuit
@@ -110,7 +110,8 @@ def _measure(
 _SAVED = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors")
 
 
-def _analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> Analysis:
+def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> Analysis:
+    """Ask the item's method for a circuit."""
     analysis: Analysis = plugins.ask(
         item.cell.method.name,
         "mechint_analyze",
@@ -143,7 +144,7 @@ def _derive_facts(
     facts = derive_facts(values, circuit, known)
     if judged.controls.stability:
         others = [
-            _analyze(_with_seed(item, item.cell.seed + 1 + further), plugins, ready, Journal(watch=watch)).circuit.kept
+            analyze(_with_seed(item, item.cell.seed + 1 + further), plugins, ready, Journal(watch=watch)).circuit.kept
             for further in range(judged.controls.stability)
         ]
         found = stability(circuit.space, [circuit.kept, *others])
@@ -209,6 +210,7 @@ def _describe(
         "values": values.means,
         "sites": _summarize(analysis.circuit),
         "scores_are": analysis.scores_are,
+        "tables": tuple(analysis.tables),
         "checkpoint": CheckpointFacts(
             path=subject.name,
             sha256=subject.sha256,

@@ -93,7 +93,7 @@ class _Scale:
 
     def paint(self, scores: Floats, kept: NDArray[np.bool_]) -> Floats:
         """Colours ``[heads width 3]``: full where kept, mostly grey where dropped, black where a score is no number."""
-        colours = colormaps[self.colours](self.norm(np.nan_to_num(scores)))[..., :3]
+        colours = colormaps[self.colours](self.norm(np.nan_to_num(scores, posinf=0.0, neginf=0.0)))[..., :3]
         colours = np.where(kept[..., None], colours, _HUE * colours + (1 - _HUE) * _GREY)
         return np.where(np.isfinite(scores)[..., None], colours, 0.0)
 

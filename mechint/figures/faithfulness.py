@@ -15,8 +15,8 @@ __all__ = ["draw_faithfulness_curve"]
 
 _WIDTH, _HEIGHT = 6.6, 3.9
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 1.25, 0.55, 0.62
-_LOWEST, _HIGHEST = -0.5, 1.5
-"""What is drawn of the vertical axis at most; a point beyond it is marked at the edge."""
+_LOWEST, _HIGHEST = -1.0, 2.5
+"""What is drawn of the vertical axis at most."""
 
 
 def draw_faithfulness_curve(
@@ -31,9 +31,10 @@ def draw_faithfulness_curve(
         dress(axes)
         axes.set_xscale("log")
         sizes = [point.size for point in points]
-        axes.set_xlim(sizes[0] / 1.15, sizes[-1] * 1.15)
+        smallest = sizes[0] if found is None else min(sizes[0], found[0])
+        axes.set_xlim(smallest / 1.15, sizes[-1] * 1.15)
         axes.set_ylim(*_range(points))
-        axes.set_xticks(_ticks(sizes), [f"{size:.3%}".rstrip("0").rstrip(".%") + " %" for size in _ticks(sizes)])
+        axes.set_xticks(_ticks(sizes), [f"{100 * size:g} %" for size in _ticks(sizes)])
         axes.minorticks_off()
         axes.grid(axis="y", color=FAINT, linewidth=0.6)
         axes.set_axisbelow(True)
@@ -61,7 +62,9 @@ def _draw(axes: Axes, points: Sequence[CurvePoint], found: tuple[float, float] |
     _name(axes, {name: (values[-1], colour) for name, (values, colour, _) in curves.items()})
     if found is not None:
         axes.plot(*found, color=INK, marker="*", markersize=10, linestyle="", zorder=5)
-        write(axes, found[0], found[1], "  the circuit", transform=axes.transData, size=7, va="bottom")
+        write(
+            axes, found[0] * 1.12, found[1], "the circuit", transform=axes.transData, size=7, va="bottom", clip_on=True
+        )
 
 
 def _name(axes: Axes, ends: dict[str, tuple[float, str]]) -> None:

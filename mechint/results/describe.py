@@ -117,8 +117,12 @@ def comparison(report: ItemReport) -> list[str]:
 
 
 def in_order(models: Iterable[str]) -> list[str]:
-    """The names of measured models with the well-known ones first: full, circuit, empty, complement, random."""
-    return sorted(models, key=lambda name: _MODELS.index(name) if name in _MODELS else len(_MODELS))
+    """The names of the models that a circuit is compared with, the well-known ones first: full, circuit, empty …
+
+    Those of curves and removals, such as ``curve/0.05``, are left out.
+    """
+    compared = (name for name in models if "/" not in name and name != "without")
+    return sorted(compared, key=lambda name: _MODELS.index(name) if name in _MODELS else len(_MODELS))
 
 
 def counts(items: Iterable[ItemReport]) -> str:

@@ -94,7 +94,7 @@ def run_table(run: RunReport) -> Table:
 
 
 def value_table(report: ItemReport) -> Table:
-    """Every metric of the circuit and of what it is compared with."""
+    """Every metric of the circuit and of what it is compared with, but for curves and removals."""
     models = in_order(report.values)
     metrics = dict.fromkeys(metric for model in models for metric in report.values[model])
     rows = [(model, *(_cell(report.values[model], metric) for metric in metrics)) for model in models]

@@ -21,6 +21,7 @@ __all__ = [
     "RunReport",
     "SiteSummary",
     "SpecFacts",
+    "TitledTable",
     "Verdict",
     "Versions",
 ]
@@ -102,6 +103,17 @@ class SiteSummary(ResultModel):
     """Mean over the site's units of the score in final_masks.pt; null where a score is not finite."""
 
 
+class TitledTable(ResultModel):
+    """Rows of text that a method adds to the report; the first ``words`` columns hold words, the others numbers."""
+
+    title: str
+    note: str
+    """What the columns mean, in a sentence or more."""
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int = 1
+
+
 class Methodology(ResultModel):
     """Everything that a faithfulness number depends on; results that differ here are not comparable."""
 
@@ -174,6 +186,8 @@ class ItemReport(ResultModel):
     scores_are: str = ""
     summary: tuple[str, ...] = ()
     """Sentences of the method and the engine for the report."""
+    tables: tuple[TitledTable, ...] = ()
+    """What else the method found, beside scores and circuit."""
     verdicts: tuple[Verdict, ...] = ()
     artifacts: tuple[str, ...] = ()
     """File names in the item's folder."""

@@ -25,12 +25,12 @@ def on_heads(objective):
     return replace(objective, space=space, groups=untied(space), ablated=ablated)
 
 
-def without(objective, entry):
-    """Loss without one entry less the full model's, by a loop of plain passes."""
-    kept = torch.ones(objective.size, dtype=torch.bool)
-    full = objective.loss(kept)
+def without(objective, entry, base=None):
+    """Loss without one entry less that with it, by plain passes."""
+    kept = torch.ones(objective.size, dtype=torch.bool) if base is None else base.clone()
+    before = objective.loss(kept)
     kept[entry] = False
-    return objective.loss(kept) - full
+    return objective.loss(kept) - before
 
 
 @pytest.mark.parametrize("metric", ["loss", "kl_div"])
@@ -41,6 +41,14 @@ def test_leaving_one_out_is_a_loop_of_plain_passes(make_objective, units, ablati
     objective = on_heads(objective) if units == "heads" else objective
     expected = torch.tensor([without(objective, entry) for entry in range(objective.size)], dtype=torch.double)
     torch.testing.assert_close(leave_one_out(objective, Journal()), expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("ablation", ["zero", "resample"])
+def test_one_can_be_left_out_of_a_part_of_the_model(make_objective, ablation):
+    objective = on_heads(make_objective("loss", ablation, random_model().double()))
+    base = torch.tensor([False, True, True, True])
+    expected = torch.tensor([without(objective, entry, base) for entry in range(4)], dtype=torch.double)
+    torch.testing.assert_close(leave_one_out(objective, Journal(), within=base), expected, atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", EFFECTS)
@@ -96,7 +104,7 @@ def test_planted_channels_alone_have_effects(make_objective, name):
 
 
 def test_heads_of_one_layer_share_passes(make_objective, monkeypatch):
-    """With room for all examples twice, two heads a pass: a pass for the full model and one for each of two layers."""
+    """With room for all examples twice: three passes for the model itself, and one for the two heads of each layer."""
     objective = on_heads(make_objective(ablation="zero"))
     objective = replace(objective, batch_size=32)
     monkeypatch.setattr(effects, "MOST_TOKENS", 2 * objective.task.search.tokens.numel())
@@ -104,4 +112,4 @@ def test_heads_of_one_layer_share_passes(make_objective, monkeypatch):
     handle = objective.subject.model.register_forward_pre_hook(lambda module, inputs: passes.append(len(inputs[0])))
     leave_one_out(objective, Journal())
     handle.remove()
-    assert passes == [32, 32, 64, 64]  # recorded, read out, layer 0, layer 1
+    assert passes == [32, 32, 32, 64, 64]
