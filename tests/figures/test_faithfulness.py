@@ -42,5 +42,5 @@ def test_the_same_curve_gives_the_same_bytes(tmp_path):
 @pytest.mark.parametrize("found", [None, (0.0001, 3.0)])
 @pytest.mark.parametrize("changed", [{}, {"faithfulness": None, "low": None, "high": None, "complement": None}])
 def test_any_curve_can_be_drawn(sizes, found, changed, tmp_path):
-    path = draw(tmp_path, [point(size, **changed) for size in sizes], found)
-    assert Image.open(path).size[0] > 700
+    with Image.open(draw(tmp_path, [point(size, **changed) for size in sizes], found)) as image:
+        assert image.size[0] > 700
