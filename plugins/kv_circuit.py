@@ -11,6 +11,8 @@ The method of "Scaling Sparse Feature Circuit Finding to Gemma 9B" (Tonkić and 
 Cost: ``steps`` forward and backward passes over ``batch_size`` examples and eight more for the scores; a forward pass
 over the search examples for each candidate, and for the mean if that is the ablation.
 
+``sites`` widens or moves the search: heads, neurons and channels together are one circuit at one budget.
+
 What to distrust: channels of K and V are a basis that training chose, not features; at high sparsity many circuits are
 nearly as good as the best one; a score is a first-order effect of one channel and misses those with a backup.
 """
@@ -19,9 +21,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mechint import hookimpl
 from mechint.search.options import MaskOptions, idle_options, settings_of
@@ -46,9 +48,19 @@ class Options(MaskOptions):
     """Find the K and V channels that keep the metric at a given sparsity."""
 
     target_sparsity: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    """Share of the K and V channels to drop; met to one unit."""
+    """Share of the units to drop; met to one."""
+    sites: Annotated[tuple[Literal["q", "k", "v", "z", "mlp_post"], ...], Field(min_length=1)] = ("k", "v")
+    """Where the units are: channels of q, k and v, heads at z, neurons at mlp_post; one circuit over all of them."""
     tied: bool = False
-    """One mask for K and V: a channel is kept in both or in neither."""
+    """One mask for K and V: a channel is kept in both or in neither. Needs sites: [k, v]."""
+
+    @model_validator(mode="after")
+    def _ties_keys_and_values(self) -> Self:
+        if len(set(self.sites)) < len(self.sites):
+            raise ValueError("a site is listed twice")
+        if self.tied and self.sites != ("k", "v"):
+            raise ValueError("tied masks are for sites: [k, v]")
+        return self
 
 
 @hookimpl
@@ -70,7 +82,7 @@ def mechint_analyze(
     from mechint.search.find import describe_candidates, find_mask, score_at
     from mechint.search.objective import Objective
 
-    space = subject.space(("k", "v"))
+    space = subject.space({site: "head" if site == "z" else "channel" for site in options.sites})
     objective = Objective(
         subject=subject,
         task=task,

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mechint.plugins import kv_circuit
+from pydantic import ValidationError
 
 from mechint.journal import Journal
 from mechint.spec.schedules import Schedules
@@ -35,6 +36,22 @@ def test_tied_masks_are_equal_on_keys_and_values():
     assert torch.equal(k0, v0)
     assert torch.equal(k1, v1)
     assert circuit.sparsity == 0.5
+
+
+def test_one_circuit_can_lie_over_heads_and_neurons():
+    circuit = analyze(sites=("z", "mlp_post"), target_sparsity=0.5).circuit
+    sizes = {str(site): len(kept) for site, kept in circuit.space.split(circuit.kept).items()}
+    assert sizes == {"z.0": 2, "mlp_post.0": 32, "z.1": 2, "mlp_post.1": 32}
+    assert int(circuit.kept.sum()) == 34
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"sites": ("k", "k")}, "listed twice"), ({"sites": ("z",), "tied": True}, r"tied masks are for sites: \[k, v\]")],
+)
+def test_sites_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ValidationError, match=message):
+        kv_circuit.Options(**options)
 
 
 def test_models_with_tied_projections_are_searched_too():

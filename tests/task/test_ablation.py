@@ -61,7 +61,9 @@ def test_what_stands_at_padding_does_not_count(name, side):
     torch.testing.assert_close(values(0), values(7))
 
 
-@pytest.mark.parametrize(("name", "source"), [("zero", "constant 0"), ("mean", "70 search"), ("resample", "drawn by the seed")])
+@pytest.mark.parametrize(
+    ("name", "source"), [("zero", "constant 0"), ("mean", "70 search"), ("resample", "drawn by the seed")]
+)
 def test_each_says_what_it_was_computed_from(name, source):
     assert source in Ablation(name=name, subject=SUBJECT, reference=REFERENCE, seed=0).described
 
