@@ -76,8 +76,8 @@ def test_the_doctor_knows_it(workspace):
 def test_the_shipped_spec_runs_on_it(workspace):
     """With fewer steps and windows, so that no assertion means anything; the circuit has the shapes of its K and V."""
     (workspace.folder / "data/stdlib").mkdir()
-    for split in ("train", "val"):
-        (workspace.folder / f"data/stdlib/{split}.txt").write_text("Return the larger of two numbers. " * 40)
+    for split, text in {"train": "Return the larger of two numbers. ", "val": "Raise an error for a number. "}.items():
+        (workspace.folder / f"data/stdlib/{split}.txt").write_text(text * 40)
     ran = workspace.run(str(SPEC), *(part for item in SHORT.items() for part in ("--set", "{}={}".format(*item))))
     (item,) = json.loads((workspace.folder / "mechint_analysis_kv_smollm2/results.json").read_text())["items"]
     assert item["error"] is None, ran
