@@ -10,6 +10,7 @@ import torch
 from mechint.errors import DataError, UsageError
 from mechint.subject.load import load_subject
 from mechint.training.checkpoints import CheckpointCallback
+from mechint.training.text_data import windows_of
 from mechint.training.trainer import evaluate, train
 
 pytestmark = pytest.mark.usefixtures("tiny_variants")
@@ -86,7 +87,7 @@ def test_the_bigram_loss_is_beside_the_validation_loss(run, console):
 def test_the_validation_loss_is_the_loaded_models_own(run):
     output = run()
     windows = 97 + torch.arange(17).expand(256, -1).add(torch.arange(256)[:, None]).remainder(26)
-    loss = evaluate(load_subject(str(output / "final_model_stepV0.pt")).model, windows)
+    loss = evaluate(load_subject(str(output / "final_model_stepV0.pt")).model, windows_of(windows)).loss
     saved = json.loads((output / "training_metrics_stepV0.json").read_text())
     assert loss == pytest.approx(saved["metrics"]["val_losses"][-1], abs=0.05)
 

@@ -18,7 +18,7 @@ def test_a_variant_is_the_architecture_of_its_number(name, architecture):
 def test_variants_differ_in_their_attention_alone():
     """V1 lacks a third of c_attn; V2 has one head's projection of 32 channels, a norm and a share on two layers."""
     vanilla, tied, reciprocal = (
-        sum(weight.numel() for weight in init_model(variant.shape, 0).parameters())
+        sum(weight.numel() for weight in init_model(variant.shape, 0, variant.recipe).parameters())
         for variant in choose_variants(["V0", "V1", "V2"])
     )
     assert vanilla - tied == 4 * (128 * 128 + 128)
