@@ -52,8 +52,8 @@ class HandInduction:
 
     n_layer: int = 2
     n_head: int = 4
-    n_vocab: int = 64
-    context: int = 64
+    n_vocab: int = 40
+    context: int = 40
     previous: tuple[_Head, ...] = ((0, 1),)
     """Heads that each write the previous token's code; with several, each suffices."""
     induction: tuple[_Head, ...] = ((1, 2),)
