@@ -212,7 +212,8 @@ def show(spec: str, count: int, models: str | None, overrides: tuple[str, ...], 
     "--variants",
     default="V0,V1",
     show_default=True,
-    help="V0 vanilla GPT-2, V1 with tied keys and values, V2 with reciprocal attention.",
+    help="V0 vanilla GPT-2, V1 with tied keys and values, V2 with reciprocal attention; toys with known circuits: "
+    "induction, modular_addition, hand_induction.",
 )
 @click.option("--output-dir", type=click.Path(path_type=Path), default="output", show_default=True)
 @click.option("--data-dir", type=click.Path(path_type=Path), default="data/stdlib", show_default=True)
