@@ -3,10 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, TrainingArguments
 
 from mechint.training.gate import SpecGate
+from mechint.training.variants import VARIANTS
 from tests.tiny import random_model
 from tests.training.stand_in import StandIn
 
@@ -73,3 +75,10 @@ def test_the_options_of_the_page_are_the_gates_own():
     options = re.findall(r"^\| `(\w+=.*?)` \|", PAGE.read_text(), re.MULTILINE)
     assert len(options) == 4
     SpecGate(spec="gate.yaml", **eval(f"dict({', '.join(options)})"))
+
+
+@pytest.mark.parametrize("toy", [variant.name for variant in VARIANTS if variant.by_hand or variant.data != "stdlib"])
+def test_every_toy_is_on_the_page_and_in_its_command(toy):
+    (command,) = re.findall(r"mechint train --variants (\S+)", PAGE.read_text())
+    assert f"| `{toy}` |" in PAGE.read_text()
+    assert toy in command.split(",")
