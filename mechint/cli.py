@@ -18,6 +18,7 @@ import click
 from mechint import __version__
 from mechint.engine.exit import ExitCode, code_of_error, worst
 from mechint.errors import MechintError, UsageError
+from mechint.spec.find import find_specs
 
 if TYPE_CHECKING:
     from mechint.engine.plugins import Plugins
@@ -53,17 +54,18 @@ def run_command(
     validate: bool,
     collect_only: bool,
 ) -> None:
-    """Run the analyses of one or more SPECs and check their faithfulness assertions.
+    """Run the analyses of one or more SPECs and check their faithfulness assertions. A folder stands for its specs.
 
     Exit status: 0 all passed, 1 an assertion failed, 2 interrupted, 3 internal or plugin error, 4 wrong usage or spec,
     5 nothing collected, 7 an item could not be measured, 8 undecided.
     """
     if not specs:
         raise UsageError("no spec given\n  hint: mechint-run specs/kv_ablation.yaml")
+    found = find_specs(specs)
     if validate:
-        sys.exit(_for_each(specs, lambda path: _validate(path, overrides, named)))
+        sys.exit(_for_each(found, lambda path: _validate(path, overrides, named)))
     plans: list[tuple[Plan, Plugins]] = []
-    code = _for_each(specs, lambda path: plans.append(_collect(path, models, overrides, named)))
+    code = _for_each(found, lambda path: plans.append(_collect(path, models, overrides, named)))
     if code is not ExitCode.PASSED:
         sys.exit(code)
     _refuse_shared_folders([plan for plan, _ in plans])
@@ -90,8 +92,8 @@ cli.add_command(run_command)
 @cli.command()
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 def validate(specs: tuple[str, ...]) -> None:
-    """Check specs and show every fault with its line and column."""
-    sys.exit(_for_each(specs, lambda path: _validate(path)))
+    """Check specs and show every fault with its line and column. A folder stands for its specs."""
+    sys.exit(_for_each(find_specs(specs), lambda path: _validate(path)))
 
 
 @cli.command()
@@ -231,12 +233,12 @@ def train(
     force: bool,
     data_only: bool,
 ) -> None:
-    """Train the reference checkpoints on the Python standard library's source."""
+    """Train the reference checkpoints on the Python standard library's source, or toys whose circuits are known."""
     from mechint.training.stdlib_data import prepare_docstrings, prepare_stdlib
     from mechint.training.trainer import train as train_variants
 
-    prepare_stdlib(data_dir)
     if data_only:
+        prepare_stdlib(data_dir)
         prepare_docstrings(data_dir)
         return
     train_variants(variants.split(","), output_dir, data_dir, seed=seed, steps=steps, force=force)
