@@ -1,7 +1,7 @@
 """How many damages a gate catches, and how often it alarms where only seeds have changed.
 
 A spec's first item is searched with several seeds. Three of them are the baseline. Then, each time with three seeds on
-the other side and the gate of ``max_drop`` on faithfulness and on the circuit's loss:
+the other side and gates on faithfulness, on the circuit's loss and on the full model's:
 
 * nulls: other seeds of the same search on the same model;
 * damages: the baseline's circuits in a model or on data that has been damaged in one place.
@@ -38,8 +38,8 @@ from mechint.results.outcome import Outcome
 from mechint.task.ablation import Ablation
 
 SEEDS_A_SIDE = 3
-GATED = {"faithfulness": True, "loss": False}
-"""The gated measures, and whether higher is better."""
+GATED = {"faithfulness": 0.03, "loss": 0.03, "full_loss": 0.002}
+"""The gated measures and their ``max_drop``; the last does not depend on the search, so it can be gated closely."""
 NOISE = 0.5
 """Of a noised layer's weights, in their standard deviation."""
 
@@ -70,15 +70,15 @@ def main() -> None:
         circuits.append(analyze(reseeded, plugins, ready, Journal()).circuit)
     each = _estimate_all(ready, circuits)
     before, generator = _over(each[:SEEDS_A_SIDE]), random.Random(0)
-    print(f"{item.nodeid}, {given.searches} searches, max_drop {given.max_drop}\n")
-    nulls = [_alarm(before, _over(generator.sample(each, SEEDS_A_SIDE)), given.max_drop) for _ in range(given.nulls)]
+    print(f"{item.nodeid}, {given.searches} searches, max_drop {GATED}\n")
+    nulls = [_alarm(before, _over(generator.sample(each, SEEDS_A_SIDE))) for _ in range(given.nulls)]
     print(f"alarms on {given.nulls} reseeded nulls: {sum(nulls)}\n")
     print("| damage | tried | caught |\n| --- | ---: | ---: |")
     caught: Counter[str] = Counter()
     for kind, damage in DAMAGES.items():
         for _ in range(given.damages):
             side = damage(Side(ready=ready, circuits=circuits[:SEEDS_A_SIDE]), generator)
-            caught[kind] += _alarm(before, side.estimates(), given.max_drop)
+            caught[kind] += _alarm(before, side.estimates())
         print(f"| {kind} | {given.damages} | {caught[kind]} |", flush=True)
     print(f"| all | {given.damages * len(DAMAGES)} | {caught.total()} |")
 
@@ -88,17 +88,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("spec", nargs="?", default="specs/kv_ablation.yaml")
     parser.add_argument("--models", default="output/final_model_stepV0.pt")
     parser.add_argument("--set", dest="overrides", action="append", default=[])
-    parser.add_argument("--max-drop", type=float, default=0.03)
     parser.add_argument("--searches", type=int, default=12)
     parser.add_argument("--nulls", type=int, default=200)
     parser.add_argument("--damages", type=int, default=40, help="of each kind")
     return parser.parse_args()
 
 
-def _alarm(before: dict[str, Estimate | None], now: dict[str, Estimate | None], max_drop: float) -> bool:
+def _alarm(before: dict[str, Estimate | None], now: dict[str, Estimate | None]) -> bool:
     """Whether a gated measure fails, all of them judged together."""
-    drops = [drop(before[name], now[name], higher_is_better=up) for name, up in GATED.items()]
-    return any(one.outcome is Outcome.FAILED for one in judge(drops, [max_drop] * len(drops)))
+    drops = [drop(before[name], now[name], higher_is_better=name == "faithfulness") for name in GATED]
+    return any(one.outcome is Outcome.FAILED for one in judge(drops, list(GATED.values())))
 
 
 def _over(found: Sequence[Mapping[str, Estimate | None]]) -> dict[str, Estimate | None]:

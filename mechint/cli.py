@@ -175,7 +175,7 @@ def diff(run: Path, path: str | None) -> None:
 def selftest(spec: str, draws: int, seed: int) -> None:
     """Test SPEC's own assertions: how often they would fail or change their verdict on other examples.
 
-    Uses what the last run of SPEC left in its output_dir.
+    Uses what the last run of SPEC left in its output_dir, and leaves selftest.md there.
     """
     from mechint.engine.collect import read_spec
     from mechint.engine.selftest import selftest as test_spec

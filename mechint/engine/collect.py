@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mechint.checkpoint.discover import find_checkpoints, find_models
 from mechint.engine.plugins import Plugins
 from mechint.errors import SpecError
-from mechint.faithfulness.measures import MEASURES
+from mechint.faithfulness.measures import COMPARED, FULL, MEASURES
 from mechint.spec.catalog import Catalog
 from mechint.spec.document import Document, read_document
 from mechint.spec.grammar import compile_grammar
@@ -62,7 +62,7 @@ def catalog_of(plugins: Plugins) -> Catalog:
         methods=unknown | {name: _options(plugins, name) for name in methods},
         tasks=unknown | {name: _options(plugins, name) for name in tasks},
         metrics=metrics,
-        measures=(*MEASURES, *metrics),
+        measures=(*MEASURES, *metrics, *(f"{FULL}{metric}" for metric in metrics if metric not in COMPARED)),
         learns_masks=frozenset(name for name in methods if plugins.accepts(name, "mechint_analyze", "schedules")),
     )
 

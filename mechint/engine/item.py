@@ -158,11 +158,11 @@ def _with_seed(item: Item, seed: int) -> Item:
 
 
 def _higher_is_better(estimates: Estimates, metrics: Sequence[Metric]) -> Iterator[str]:
-    from mechint.faithfulness.measures import LOWER_IS_BETTER
+    from mechint.faithfulness.measures import FULL, LOWER_IS_BETTER
 
     direction = {metric.name: metric.higher_is_better for metric in metrics}
     for name in estimates:
-        if direction.get(name, name not in LOWER_IS_BETTER):
+        if direction.get(name.removeprefix(FULL), name not in LOWER_IS_BETTER):
             yield name
 
 

@@ -7,6 +7,8 @@ template together, and judged as a run would be:
 * an assertion with a ``max_drop``: how often it fails although nothing has changed, and how often it fails where the
   measure has fallen by once, one and a half and two times ``max_drop`` in every example alike. Where the run has
   several seeds, each side is a draw of as many of them.
+
+The run's folder gets ``selftest.md``.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from typing import TYPE_CHECKING
 from mechint.engine.baseline import PER_EXAMPLE
 from mechint.engine.check import Found, check
 from mechint.errors import UsageError
+from mechint.files import write_text
+from mechint.results.markup import escape
 from mechint.results.store import read_report
 from mechint.results.values import ItemReport, Outcome
 from mechint.spec.assertion import describe
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
     from mechint.faithfulness.per_example import PerExample
 
 __all__ = ["Tested", "selftest"]
+
+REPORT = "selftest.md"
 
 DROPS = (1.0, 1.5, 2.0)
 """The drops that a gate should notice, in its ``max_drop``."""
@@ -62,11 +68,26 @@ def selftest(spec: Spec, draws: int, seed: int) -> list[Tested]:
     if not families:
         raise UsageError(f"{folder}: no item of the run was measured")
     generator = np.random.default_rng(seed)
-    return [
+    found = [
         tested
         for items in families.values()
         for tested in _test_family(items, _cell(spec, items[0]), folder, draws, generator)
     ]
+    write_text(folder / REPORT, _lay_out(spec, found, draws))
+    return found
+
+
+def _lay_out(spec: Spec, found: Sequence[Tested], draws: int) -> str:
+    """The result as a Markdown page."""
+    rows = [
+        f"| {escape(tested.family)} | {escape(tested.assertion)} | {escape(what)} | {share:.1%} |"
+        for tested in found
+        for what, share in tested.shares.items()
+    ]
+    title = f"# How the gates of {escape(spec.name)} fare on other examples"
+    shown = f"Shares of {draws} samples of the run's own held-out examples, drawn with repetition."
+    header = "| Item | Assertion | Outcome, or failures after | Share |\n| --- | --- | --- | ---: |"
+    return "\n".join([title, "", shown, "", header, *rows, ""])
 
 
 def _cell(spec: Spec, item: ItemReport) -> Cell:

@@ -12,7 +12,7 @@ from mechint.circuit.overlap import auroc, f1
 from mechint.faithfulness.combine import combine, difference, over_runs
 from mechint.faithfulness.curve import cmd, linear_weights, log_weights
 from mechint.faithfulness.estimate import Estimate, Vector, flaw, mean, ratio_of_means
-from mechint.faithfulness.measures import AT_SIZES
+from mechint.faithfulness.measures import AT_SIZES, COMPARED, FULL
 from mechint.faithfulness.models import ABSOLUTE, curve_name
 from mechint.faithfulness.per_example import PerExample
 
@@ -36,6 +36,7 @@ def estimate_measures(values: PerExample) -> dict[str, Estimate | None]:
         "margin_over_random": difference(found, random),
         "loss_increase": difference(_mean(values, circuit["loss"]), _mean(values, full["loss"])),
         **{metric: _mean(values, seen) for metric, seen in circuit.items()},
+        **{f"{FULL}{metric}": _mean(values, seen) for metric, seen in full.items() if metric not in COMPARED},
     }
     return measures | (_along(values) if values.sizes else {})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["AT_SIZES", "LOWER_IS_BETTER", "MEASURES", "POINTWISE"]
+__all__ = ["AT_SIZES", "COMPARED", "FULL", "LOWER_IS_BETTER", "MEASURES", "POINTWISE"]
 
 MEASURES: Mapping[str, str] = {
     "faithfulness": "share of the metric between empty (0) and full (1) model that the circuit alone keeps",
@@ -43,6 +43,12 @@ POINTWISE = frozenset(
     {"p_random", "sparsity", "units_kept", "minimality", "stability", "stability_chance", "cmd", "auroc", "f1"}
 )
 """The measures that are not taken example by example, so that they have no interval."""
+
+FULL = "full_"
+"""Before a metric's name: its value of the full model. A damaged model shows there, whatever becomes of its circuit."""
+
+COMPARED = frozenset({"kl_div", "agreement"})
+"""The metrics that compare with the full model, and so say nothing of it."""
 
 LOWER_IS_BETTER = frozenset({"completeness", "faithfulness_random", "loss_increase"})
 """Of the others; a metric states its own direction."""

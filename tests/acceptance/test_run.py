@@ -163,6 +163,18 @@ def test_the_same_seed_gives_the_same_masks(workspace):
         assert torch.equal(saved["importance"], masks[1][site]["importance"])
 
 
+def test_two_runs_differ_in_their_times_alone(workspace):
+    reports = []
+    for _ in range(2):
+        workspace.run("spec.yaml")
+        report = json.loads((workspace.folder / "analysis/results.json").read_text())
+        timed = [report, *report["items"]]
+        assert all(one.pop("seconds") > 0 for one in timed)
+        assert report.pop("started")
+        reports.append(report)
+    assert reports[0] == reports[1]
+
+
 @pytest.mark.parametrize("estimator", ["best", "straight_through", "hard_concrete", "iterated_ig", "swap"])
 @pytest.mark.parametrize("tied", ["true", "false"])
 def test_every_estimator_runs_from_a_spec(workspace, estimator, tied):

@@ -31,6 +31,12 @@ def test_every_measure_of_examples_is_tested(tested):
     )
 
 
+def test_the_runs_folder_gets_a_page_with_the_same_shares(workspace, tested):
+    page = (workspace.folder / "analysis/selftest.md").read_text()
+    assert "# How the gates of tiny fare on other examples" in page
+    assert "| stepV0-target_sparsity0.5 | loss <= 0 | failed | 100.0% |" in page
+
+
 def test_a_spec_that_was_not_run_is_refused(workspace):
     ran = workspace.mechint("selftest", "spec.yaml")
     assert ran.code == 4

@@ -50,6 +50,13 @@ def test_full_is_1_and_empty_is_0_for_every_metric_and_ablation(metric, ablation
     assert measured(~everything, metric=metric, ablation=ablation, random=20).measures["faithfulness"] == 0.0
 
 
+def test_metrics_of_the_full_model_are_measures_too_but_for_those_that_compare_with_it():
+    found = measured()
+    assert found.measures["full_loss"] == pytest.approx(found.per_example.means["full"]["loss"])
+    assert found.measures["loss_increase"] == pytest.approx(found.measures["loss"] - found.measures["full_loss"])
+    assert "full_kl_div" not in found.measures
+
+
 @pytest.mark.parametrize("ablation", ["zero", "mean", "resample"])
 def test_the_planted_circuit_beats_its_controls(ablation):
     found = measured(ablation=ablation).measures
