@@ -44,7 +44,3 @@ def console(tmp_path):
     """A console that prints into a file; ``console.file.name`` says which."""
     with (tmp_path / "printed.txt").open("w+") as stream:
         yield Console(file=stream, width=100)
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: trains a toy to the end, half a minute; left out with -m 'not slow'")
