@@ -1,7 +1,7 @@
 """Verdicts on a measure against its baseline, example by example.
 
-A drop fails only if it exceeds what the spec tolerates and cannot be chance; it passes only if this sample would have
-shown a drop of that size. Everything between is undecided, with what it would take to decide.
+A drop fails only if it exceeds what the spec tolerates and cannot be chance; it passes only if the sample rules out a
+drop of more than that. Everything between is undecided, with what it would take to decide.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scipy.special import stdtr
 
 from mechint.faithfulness.combine import combine
 from mechint.faithfulness.estimate import Estimate, RunSpread
-from mechint.faithfulness.power import detectable, needed_examples
+from mechint.faithfulness.power import highest, needed_examples
 from mechint.results.describe import number
 from mechint.results.outcome import Outcome
 
@@ -32,8 +32,8 @@ class Judgement:
     """None where the measure is undefined in the baseline or in the run; then so are the others."""
     p: float | None = None
     """Chance of such a drop if there were none, corrected for the number of drops judged together."""
-    smallest: float | None = None
-    """The smallest drop that this sample could have detected."""
+    highest: float | None = None
+    """What the drop does not exceed, with the confidence of the judgement over all drops."""
     needed: int | None = None
     """About how many examples would do, where the outcome is undecided; None where it takes more runs."""
 
@@ -57,9 +57,9 @@ def judge(
 ) -> list[Judgement]:
     """Judge all drops of a run together, so that the chance of any false alarm is at most ``1 - confidence``.
 
-    Failed: the drop exceeds its ``max_drop``, and its p-value by Holm is below ``1 - confidence``. Passed: the drop
-    does not exceed it, and one that does would have been detected with a chance of ``power``, whatever the other drops
-    are. Else undecided.
+    Failed: the drop exceeds its ``max_drop``, and its p-value by Holm is below ``1 - confidence``. Passed: what the
+    drop can be at most does not exceed it either, so that a drop of more passes as rarely as no drop fails. Else
+    undecided, with the number of examples at which no drop at all would pass with a chance of ``power``.
     """
     tested = [found for found in drops if found is not None]
     adjusted = iter(holm([p_value(found) for found in tested]))
@@ -93,20 +93,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def explain(judgement: Judgement) -> str:
-    """Why, in words: ``drop of 0.01; this sample could only detect one of 0.06 > 0.02; needs about 2,400 examples``."""
-    found, smallest, most = judgement.drop, judgement.smallest, judgement.max_drop
-    if found is None or smallest is None or judgement.p is None:
+    """Why, in words: ``drop of 0.01 that may be as large as 0.06 > 0.02; needs about 2,400 examples``."""
+    found, top, most = judgement.drop, judgement.highest, judgement.max_drop
+    if found is None or top is None or judgement.p is None:
         return "the measure has no meaning in the baseline or in this run"
-    limit, detects = repr(most), number(smallest, [most], 2)
+    limit, at_most = repr(most), number(top, [most], 2)
     size, p = f"drop of {number(found, [most], 2)}", f"p = {number(judgement.p, digits=2)}"
     if judgement.outcome is Outcome.FAILED:
         return f"{size} > {limit}, {p}"
     if judgement.outcome is Outcome.PASSED:
-        return f"{size} <= {limit}; this sample could detect one of {detects}"
-    doubt = f" > {limit} may be chance, {p}" if found > most else ""
-    blind = f"; this sample could only detect one of {detects} > {limit}" if smallest > most else ""
+        return f"{size}, and surely no more than {at_most} <= {limit}"
+    doubt = f" > {limit} may be chance, {p}" if found > most else f" that may be as large as {at_most} > {limit}"
     need = "more runs, as no number of examples would do" if judgement.needed is None else _about(judgement.needed)
-    return f"{size}{doubt}{blind}; needs {need}"
+    return f"{size}{doubt}; needs {need}"
 
 
 def _for_both(spread: RunSpread) -> RunSpread:
@@ -116,14 +115,14 @@ def _for_both(spread: RunSpread) -> RunSpread:
 
 def _judge_one(found: Estimate, most: float, p: float, chance: float, level: float, power: float) -> Judgement:
     """The verdict on a drop with an adjusted p-value; ``level`` is the strictest it may meet."""
-    smallest, needed = detectable(found, level=level, power=power), None
+    top, needed = highest(found, level=level), None
     if found.value > most and p < chance:
         outcome = Outcome.FAILED
-    elif found.value <= most and smallest <= most:
+    elif top <= most:
         outcome = Outcome.PASSED
     else:
         outcome, needed = Outcome.UNDECIDED, _needed(found, most, level, power)
-    return Judgement(outcome=outcome, max_drop=most, drop=found.value, p=p, smallest=smallest, needed=needed)
+    return Judgement(outcome=outcome, max_drop=most, drop=found.value, p=p, highest=top, needed=needed)
 
 
 def _changed(drop: Estimate) -> int:

@@ -1,4 +1,4 @@
-"""What a sample can detect, and how large it would have to be to detect more."""
+"""What a sample can detect and rule out, and how large it would have to be for more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.special import nctdtrinc, stdtrit
 
 from mechint.faithfulness.estimate import Estimate
 
-__all__ = ["detectable", "needed_examples", "smallest_difference"]
+__all__ = ["detectable", "highest", "needed_examples", "smallest_difference"]
 
 
 def smallest_difference(estimate: Estimate | None, *, power: float = 0.8, confidence: float = 0.95) -> float | None:
@@ -30,17 +30,29 @@ def detectable(estimate: Estimate, *, level: float, power: float) -> float:
     return max(by_error, estimate.step * -math.expm1(math.log1p(-power) / estimate.count))
 
 
-def needed_examples(estimate: Estimate, difference: float, *, level: float, power: float) -> int | None:
-    """About how many such examples would make ``difference`` detectable; None where that takes more runs.
+def highest(estimate: Estimate, *, level: float) -> float:
+    """What the value does not exceed but with a chance of ``level``: the upper end of a one-sided interval.
 
-    Rests on the degrees of freedom at hand, so it is a little too many for a small sample.
+    For a metric of 0 and 1 no less is added than the share of flipped examples that shows in such a sample but for that
+    chance.
+    """
+    by_error = stdtrit(estimate.degrees, 1 - level) * estimate.error
+    by_step = estimate.step * -math.expm1(math.log(level) / estimate.count)
+    return estimate.value + max(float(by_error), by_step)
+
+
+def needed_examples(estimate: Estimate, difference: float, *, level: float, power: float) -> int | None:
+    """About how many such examples would rule out ``difference`` with a chance of ``power`` where there is none.
+
+    None where that takes more runs. Rests on the degrees of freedom at hand, so it is a little too many for a small
+    sample.
     """
     variance = (difference / _times_error(level, estimate.degrees, power)) ** 2 - estimate.run_variance
     if difference <= 0 or variance <= 0:
         return None
     by_error = estimate.count * estimate.sampling_variance / variance
     missing = min(difference / estimate.step, 1.0) if estimate.step > 0 else 1.0
-    by_step = math.log1p(-power) / math.log1p(-missing) if missing < 1 else 1.0
+    by_step = math.log(level) / math.log1p(-missing) if missing < 1 else 1.0
     return math.ceil(max(by_error, by_step))
 
 

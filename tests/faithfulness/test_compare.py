@@ -35,11 +35,11 @@ def test_a_drop_is_a_change_for_the_worse(higher_is_better):
     [
         (0.05, 0.1, "failed"),  # 8 errors above 0
         (0.05, 1.0, "undecided"),  # as large, but less than an error
-        (0.01, 0.1, "passed"),  # surely a drop, and one that is tolerated
+        (0.005, 0.1, "passed"),  # surely a drop, and one that is tolerated
         (0.00, 0.1, "passed"),
-        (0.00, 1.0, "undecided"),  # a drop of .02 would go unseen
-        (-0.5, 0.1, "passed"),
-        (-0.5, 1.0, "undecided"),
+        (0.00, 1.0, "undecided"),  # it may be as large as .1
+        (0.0199, 0.01, "undecided"),  # nearly what is tolerated, so it may be more
+        (-0.5, 1.0, "passed"),  # a gain of 8 errors
     ],
 )
 def test_a_drop_fails_passes_or_is_undecided(by, noise, outcome):
@@ -48,14 +48,14 @@ def test_a_drop_fails_passes_or_is_undecided(by, noise, outcome):
 
 def test_the_same_values_pass():
     same = judged(drop(mean(BEFORE), mean(BEFORE.copy()), higher_is_better=True))
-    assert (same.outcome, same.drop, same.p, same.smallest) == (Outcome.PASSED, 0, 1, 0)
+    assert (same.outcome, same.drop, same.p, same.highest) == (Outcome.PASSED, 0, 1, 0)
 
 
 def test_the_same_answers_pass_only_if_there_are_enough():
-    """Flips of 2 % of all examples show among n with a chance of .8 if .98^n <= .2, from n = 80 on."""
-    right = [judged(drop(mean([1] * n), mean([1] * n), higher_is_better=True)) for n in (79, 80)]
+    """Flips of 2 % of all examples show among n with a chance of .95 if .98^n <= .05, from n = 149 on."""
+    right = [judged(drop(mean([1] * n), mean([1] * n), higher_is_better=True)) for n in (148, 149)]
     assert [found.outcome for found in right] == [Outcome.UNDECIDED, Outcome.PASSED]
-    assert right[0].needed == 80
+    assert right[0].needed == 149
 
 
 def test_a_measure_without_a_meaning_is_undecided():
@@ -123,7 +123,7 @@ def test_many_drops_are_judged_more_strictly():
     assert judged(alone).outcome == Outcome.FAILED
     together = judge([alone] + [dropped(0.0)] * 9, [0.02] * 10)[0]
     assert together.outcome == Outcome.UNDECIDED
-    assert together.smallest > judged(alone).smallest
+    assert together.highest > judged(alone).highest
 
 
 def test_undefined_drops_make_no_family():
@@ -138,12 +138,12 @@ def test_undefined_drops_make_no_family():
     family=st.integers(1, 50),
     seed=st.integers(0, 99),
 )
-def test_nothing_passes_beyond_what_is_tolerated_nor_what_it_can_see(n, by, noise, family, seed):
+def test_nothing_passes_that_may_be_beyond_what_is_tolerated(n, by, noise, family, seed):
     generator = np.random.default_rng(seed)
     values = generator.normal(size=n)
     found = drop(mean(values), mean(values - by + noise * generator.normal(size=n)), higher_is_better=True)
     for one in judge([found] * family, [0.02] * family):
-        assert one.outcome != Outcome.PASSED or (one.drop <= 0.02 and one.smallest <= 0.02)
+        assert one.outcome != Outcome.PASSED or one.drop <= one.highest <= 0.02
         assert one.outcome != Outcome.FAILED or (one.drop > 0.02 and one.p < 0.05)
         assert one.outcome == Outcome.UNDECIDED or one.needed is None
 
@@ -152,26 +152,24 @@ def test_nothing_passes_beyond_what_is_tolerated_nor_what_it_can_see(n, by, nois
     ("judgement", "words"),
     [
         (
-            Judgement(outcome=Outcome.FAILED, max_drop=0.02, drop=0.0613, p=0.00021, smallest=0.01),
+            Judgement(outcome=Outcome.FAILED, max_drop=0.02, drop=0.0613, p=0.00021, highest=0.07),
             "drop of 0.061 > 0.02, p = 0.00021",
         ),
         (
-            Judgement(outcome=Outcome.PASSED, max_drop=0.02, drop=0.0031, p=0.4, smallest=0.0151),
-            "drop of 0.0031 <= 0.02; this sample could detect one of 0.015",
+            Judgement(outcome=Outcome.PASSED, max_drop=0.02, drop=0.0031, p=0.4, highest=0.0151),
+            "drop of 0.0031, and surely no more than 0.015 <= 0.02",
         ),
         (
-            Judgement(outcome=Outcome.UNDECIDED, max_drop=0.02, drop=0.01, p=0.3, smallest=0.061, needed=2310),
-            "drop of 0.010; this sample could only detect one of 0.061 > 0.02; needs about 2,400 examples",
+            Judgement(outcome=Outcome.UNDECIDED, max_drop=0.02, drop=0.01, p=0.3, highest=0.061, needed=2310),
+            "drop of 0.010 that may be as large as 0.061 > 0.02; needs about 2,400 examples",
         ),
         (
-            Judgement(outcome=Outcome.UNDECIDED, max_drop=0.02, drop=0.03, p=0.2, smallest=0.061, needed=2310),
-            "drop of 0.030 > 0.02 may be chance, p = 0.20; this sample could only detect one of 0.061 > 0.02; needs "
-            "about 2,400 examples",
+            Judgement(outcome=Outcome.UNDECIDED, max_drop=0.02, drop=0.03, p=0.2, highest=0.061, needed=2310),
+            "drop of 0.030 > 0.02 may be chance, p = 0.20; needs about 2,400 examples",
         ),
         (
-            Judgement(outcome=Outcome.UNDECIDED, max_drop=0.02, drop=0.01, p=0.3, smallest=0.061),
-            "drop of 0.010; this sample could only detect one of 0.061 > 0.02; needs more runs, as no number of "
-            "examples would do",
+            Judgement(outcome=Outcome.UNDECIDED, max_drop=0.02, drop=0.01, p=0.3, highest=0.061),
+            "drop of 0.010 that may be as large as 0.061 > 0.02; needs more runs, as no number of examples would do",
         ),
         (
             Judgement(outcome=Outcome.UNDECIDED, max_drop=0.02),

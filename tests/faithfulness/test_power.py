@@ -5,7 +5,7 @@ import pytest
 
 from mechint.faithfulness.combine import over_runs
 from mechint.faithfulness.estimate import mean
-from mechint.faithfulness.power import detectable, needed_examples, smallest_difference
+from mechint.faithfulness.power import detectable, highest, needed_examples, smallest_difference
 
 GENERATOR = np.random.default_rng(0)
 NORMAL = mean(GENERATOR.normal(size=400))
@@ -42,6 +42,19 @@ def test_what_says_nothing_detects_nothing(nothing):
     assert smallest_difference(nothing) is None
 
 
+def test_the_highest_value_is_the_end_of_a_one_sided_interval():
+    from scipy.stats import ttest_1samp
+
+    values = GENERATOR.normal(size=12)
+    expected = ttest_1samp(values, 0, alternative="less").confidence_interval(0.9).high
+    assert highest(mean(values), level=0.1) == pytest.approx(expected)
+
+
+def test_the_highest_share_is_what_leaves_no_flip_in_the_sample():
+    """The rule of three: of 100 that are all right, with a chance of .95 less than 1 - .05^(1/100) = .0295 flip."""
+    assert highest(mean([0] * 100), level=0.05) == pytest.approx(0.0295, abs=1e-4)
+
+
 def test_half_the_difference_needs_four_times_the_examples():
     size = detectable(NORMAL, level=0.05, power=0.8)
     assert needed_examples(NORMAL, size / 2, level=0.05, power=0.8) == pytest.approx(1600, abs=1)
@@ -55,8 +68,8 @@ def test_as_many_examples_as_needed_suffice():
 
 
 def test_a_share_needs_examples_that_could_flip():
-    """.2^(1/n) = .99 at n = 160.1."""
-    assert needed_examples(mean([1] * 50), 0.01, level=0.05, power=0.8) == 161
+    """.05^(1/n) = .99 at n = 298.1."""
+    assert needed_examples(mean([1] * 50), 0.01, level=0.05, power=0.8) == 299
 
 
 def test_no_number_of_examples_makes_up_for_runs_that_differ():
