@@ -184,7 +184,10 @@ def zero_channels(side: Side, generator: random.Random) -> Side:
     values = next(k for site, k in circuit.space.split(circuit.kept).items() if (site.kind, site.layer) == ("v", layer))
     kept = values.nonzero().flatten().tolist()
     lost = generator.sample(kept, max(len(kept) // 4, 1)) if kept else []
-    return _with_model(side, lambda model: _attention(model, layer).get_parameter("c_proj.weight")[:, lost].zero_())
+    return _with_model(
+        side,
+        lambda model: _attention(model, layer).get_parameter("c_proj.weight").index_fill_(1, torch.tensor(lost), 0),
+    )
 
 
 def noise_layer(side: Side, generator: random.Random) -> Side:
