@@ -88,6 +88,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
         "cause": describe.cause,
         "comparison": describe.comparison,
         "curve_table": tables.curve_table,
+        "effect_table": tables.effect_table,
         "duration": describe.duration,
         "fence": lambda text: Markup(markup.fence(text)),
         "layer_table": tables.layer_table,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from mechint.circuit.effect_map import EffectMap
 from mechint.circuit.space import Space
 from mechint.files import atomic_write
 
@@ -48,6 +49,8 @@ class Analysis:
     """Sentences for the report, such as which estimator won on the search examples."""
     tables: Sequence[TitledTable] = ()
     """What else the report should show, row by row."""
+    effects: tuple[EffectMap, ...] = ()
+    """Maps of effects, which are drawn and which assertions can name; no two have one name."""
 
 
 def keep_top(scores: Tensor, count: int) -> Tensor:

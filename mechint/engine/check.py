@@ -16,7 +16,7 @@ from mechint.spec.values import Assertion
 if TYPE_CHECKING:
     from mechint.faithfulness.estimate import Estimate
 
-__all__ = ["Found", "check", "drop_verdict"]
+__all__ = ["Found", "check", "drop_verdict", "failure", "make_verdict"]
 
 _BOUNDS: Mapping[str, tuple[str, Callable[[float, float], bool]]] = {
     "at_least": (">=", operator.ge),
@@ -35,6 +35,8 @@ class Found:
     """Where the measure is taken example by example."""
     why: str = ""
     """Why there is no value."""
+    label: str = ""
+    """What was found, where that is no number."""
     over: tuple[str, ...] = ()
     """The items that were put together for it; empty where it is one item's own."""
 
@@ -43,19 +45,19 @@ def check(assertion: Assertion, line: int | None, found: Found) -> Verdict:
     """Hold what was measured, or its interval, against an assertion's bounds; without a meaning it is undecided."""
     if found.value is None or not math.isfinite(found.value):
         why = found.why or f"it is {found.value} on the held-out examples"
-        return _verdict(assertion, line, found, Outcome.UNDECIDED, f"{assertion.metric} has no meaning here: {why}")
+        return make_verdict(assertion, line, found, Outcome.UNDECIDED, f"{assertion.name} has no meaning here: {why}")
     if assertion.confidence is not None:
         return _check_interval(assertion, line, found, assertion.confidence)
     broken = _broken(assertion, found.value)
-    outcome = _failure(assertion) if broken else Outcome.PASSED
-    return _verdict(assertion, line, found, outcome, "; ".join(broken))
+    outcome = failure(assertion) if broken else Outcome.PASSED
+    return make_verdict(assertion, line, found, outcome, "; ".join(broken))
 
 
 def drop_verdict(assertion: Assertion, line: int | None, found: Found, outcome: Outcome, reason: str) -> Verdict:
     """The verdict on a drop below a baseline that has been judged together with the others."""
     if outcome is Outcome.FAILED:
-        outcome = _failure(assertion)
-    return _verdict(assertion, line, found, outcome, reason)
+        outcome = failure(assertion)
+    return make_verdict(assertion, line, found, outcome, reason)
 
 
 def _check_interval(assertion: Assertion, line: int | None, found: Found, confidence: float) -> Verdict:
@@ -63,18 +65,18 @@ def _check_interval(assertion: Assertion, line: int | None, found: Found, confid
 
     ends = interval(found.estimate, confidence=confidence)
     if ends is None:
-        reason = f"{assertion.metric} has no interval here: the examples are too much alike to tell what others give"
-        return _verdict(assertion, line, found, Outcome.UNDECIDED, reason)
+        reason = f"{assertion.name} has no interval here: the examples are too much alike to tell what others give"
+        return make_verdict(assertion, line, found, Outcome.UNDECIDED, reason)
     low, high = ends.low, ends.high
     stated = [bound for name in _BOUNDS if (bound := getattr(assertion, name)) is not None]
     said = f"the {100 * confidence:g} % interval is [{number(low, stated)}, {number(high, stated)}]"
     if not _broken(assertion, low) and not _broken(assertion, high):
         outcome, reason = Outcome.PASSED, ""
     elif _breaks(assertion, ("at_least", "above"), high) or _breaks(assertion, ("at_most", "below"), low):
-        outcome, reason = _failure(assertion), f"{said}, all of it outside"
+        outcome, reason = failure(assertion), f"{said}, all of it outside"
     else:
         outcome, reason = Outcome.UNDECIDED, f"{said} and covers the bound"
-    return _verdict(assertion, line, found, outcome, reason, interval=(low, high))
+    return make_verdict(assertion, line, found, outcome, reason, interval=(low, high))
 
 
 def _broken(assertion: Assertion, value: float) -> list[str]:
@@ -91,11 +93,12 @@ def _breaks(assertion: Assertion, names: tuple[str, ...], value: float) -> bool:
     return any((bound := getattr(assertion, name)) is not None and not _BOUNDS[name][1](value, bound) for name in names)
 
 
-def _failure(assertion: Assertion) -> Outcome:
+def failure(assertion: Assertion) -> Outcome:
+    """What an assertion that does not hold comes to."""
     return Outcome.WARNED if assertion.severity == "warn" else Outcome.FAILED
 
 
-def _verdict(
+def make_verdict(
     assertion: Assertion,
     line: int | None,
     found: Found,
@@ -104,12 +107,14 @@ def _verdict(
     *,
     interval: tuple[float, float] | None = None,
 ) -> Verdict:
+    """The verdict on an assertion, with what was found for it."""
     there = found.value is not None and math.isfinite(found.value)
     return Verdict(
         text=describe(assertion),
         line=line,
-        metric=assertion.metric,
+        metric=assertion.name,
         actual=found.value if there else None,
+        found=found.label,
         interval=interval,
         over=found.over,
         outcome=outcome,

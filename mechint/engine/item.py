@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mechint.engine.check_effect import refuse_unknown_effects
 from mechint.engine.measured import Measured
 from mechint.engine.plugins import Plugins
 from mechint.engine.prepare import Prepared, prepare
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["analyze", "finish_item", "measure_item"]
 
 FAITHFULNESS_FIGURE = "faithfulness.png"
+EFFECTS = "effects.safetensors"
 
 
 def measure_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progress], None]) -> Measured:
@@ -78,6 +80,7 @@ def _measure(
 ) -> Measured:
     """The steps of an item; each leaves its files in the folder."""
     from mechint.circuit.circuit import save_masks
+    from mechint.circuit.effect_map import save_effects
     from mechint.faithfulness.derive import estimate_measures, why_undefined
     from mechint.faithfulness.models import choose_models
     from mechint.faithfulness.protocol import measure
@@ -90,6 +93,9 @@ def _measure(
         write_metrics(journal.rows, folder / "metrics.jsonl")  # most wanted where the search diverged
     circuit = analysis.circuit
     save_masks(circuit, folder / "final_masks.pt")
+    if analysis.effects:
+        save_effects(analysis.effects, folder / EFFECTS)
+    refuse_unknown_effects(item, analysis.effects)
     models = choose_models(circuit, judged.controls, judged.curve, item.cell.seed)
     values = measure(ready.subject, ready.task, circuit.space, models, ready.ablation, ready.metrics, journal)
     values.save(folder / "per_example.safetensors")
@@ -100,10 +106,17 @@ def _measure(
     report = blank.model_copy(
         update={**described, "measures": measures, "summary": (*analysis.summary, *journal.notes)}
     )
-    report = report.model_copy(update={"artifacts": (*_SAVED, *_draw(item, plugins, report, folder))})
+    saved = (*_SAVED, EFFECTS) if analysis.effects else _SAVED
+    report = report.model_copy(update={"artifacts": (*saved, *_draw(item, plugins, report, folder))})
     up = frozenset(_higher_is_better(estimates, ready.metrics))
     return Measured(
-        item=item, report=report, folder=folder, estimates=estimates, flaw=why_undefined(values), higher_is_better=up
+        item=item,
+        report=report,
+        folder=folder,
+        estimates=estimates,
+        effects=analysis.effects,
+        flaw=why_undefined(values),
+        higher_is_better=up,
     )
 
 
@@ -167,6 +180,7 @@ def _higher_is_better(estimates: Estimates, metrics: Sequence[Metric]) -> Iterat
 
 
 def _draw(item: Item, plugins: Plugins, report: ItemReport, folder: Path) -> tuple[str, ...]:
+    from mechint.figures.effects import draw_effects
     from mechint.figures.faithfulness import draw_faithfulness_curve
 
     drawn: tuple[str, ...] = ()
@@ -175,6 +189,7 @@ def _draw(item: Item, plugins: Plugins, report: ItemReport, folder: Path) -> tup
         star = None if found is None or kept is None else (1 - kept, found)
         draw_faithfulness_curve(report.curve, star, report.id, folder / FAITHFULNESS_FIGURE)
         drawn = (FAITHFULNESS_FIGURE,)
+    drawn += tuple(name for effects in report.effects for name in draw_effects(effects, report.id, folder))
     if plugins.implements(item.cell.method.name, "mechint_figures"):
         drawn += tuple(plugins.ask(item.cell.method.name, "mechint_figures", report=report, folder=folder))
     return drawn
@@ -200,6 +215,7 @@ def _describe(
     item: Item, ready: Prepared, analysis: Analysis, values: PerExample, estimates: Estimates
 ) -> Mapping[str, Any]:
     """What a finished measurement adds to the report, beside its measures."""
+    from mechint.faithfulness.effects import describe_effects
     from mechint.faithfulness.report import describe_curve, describe_precision
 
     subject = ready.subject
@@ -211,6 +227,7 @@ def _describe(
         "sites": _summarize(analysis.circuit),
         "scores_are": analysis.scores_are,
         "tables": tuple(analysis.tables),
+        "effects": describe_effects(analysis.effects),
         "checkpoint": CheckpointFacts(
             path=subject.name,
             sha256=subject.sha256,

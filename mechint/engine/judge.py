@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mechint.engine.baseline import Baseline, read_baseline
 from mechint.engine.check import Found, check, drop_verdict
+from mechint.engine.check_effect import check_peak, find_effect
 from mechint.engine.exit import judge_item
 from mechint.engine.measured import Measured, families
 from mechint.errors import UsageError
@@ -57,12 +58,19 @@ def judge(measured: Sequence[Measured]) -> list[ItemReport]:
 
 def _judged(one: Measured, family: tuple[Measured, ...], dropped: Mapping[_Key, Verdict]) -> ItemReport:
     verdicts = tuple(
-        check(assertion, line, _find(assertion.metric, one, family if assertion.confidence else (one,)))
-        if assertion.max_drop is None
-        else dropped[_key(one, assertion, line)]
+        _judge_one(assertion, line, one, family) if assertion.max_drop is None else dropped[_key(one, assertion, line)]
         for assertion, line in _assertions(one)
     )
     return one.report.model_copy(update={"verdicts": verdicts, "outcome": judge_item(verdicts)})
+
+
+def _judge_one(assertion: Assertion, line: int | None, one: Measured, family: tuple[Measured, ...]) -> Verdict:
+    """The verdict on an assertion that compares with no baseline; effects are judged item by item."""
+    if assertion.peak:
+        return check_peak(assertion, line, one.effects)
+    if assertion.effect:
+        return check(assertion, line, find_effect(assertion, one.effects))
+    return check(assertion, line, _find(assertion.metric, one, family if assertion.confidence else (one,)))
 
 
 def _assertions(one: Measured) -> Iterator[tuple[Assertion, int | None]]:

@@ -11,6 +11,7 @@ from mechint.results.values import ItemReport
 from mechint.spec.values import Item, Plan
 
 if TYPE_CHECKING:
+    from mechint.circuit.effect_map import EffectMap
     from mechint.faithfulness.derive import Estimates
 
 __all__ = ["Measured", "families", "waits_for_others"]
@@ -26,6 +27,8 @@ class Measured:
     folder: Path
     estimates: Estimates = field(default_factory=dict)
     """Of the measures that are taken example by example; empty where the item is broken."""
+    effects: tuple[EffectMap, ...] = ()
+    """What the method measured at single places."""
     flaw: str = ""
     """Why faithfulness has no meaning on these examples; empty where it has one."""
     higher_is_better: frozenset[str] = frozenset()

@@ -73,8 +73,8 @@ def bounds(report: ItemReport, measure: str) -> tuple[float, ...]:
 
 
 def actual(verdict: Verdict) -> str:
-    """What was measured, with the digits that the verdict rests on."""
-    return number(verdict.actual, _numbers(verdict.text))
+    """What was measured, with the digits that the verdict rests on, or the label of what was found."""
+    return verdict.found or number(verdict.actual, _numbers(verdict.text))
 
 
 def sentence(verdict: Verdict) -> str:

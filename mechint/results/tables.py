@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mechint.results.describe import actual, bounds, in_order, number, place, site_ranges
-from mechint.results.values import ItemReport, Methodology, RunReport, SiteSummary
+from mechint.results.values import EffectTable, ItemReport, Methodology, RunReport, SiteSummary
 
 __all__ = [
     "Table",
     "curve_table",
+    "effect_table",
     "layer_table",
     "measure_table",
     "method_table",
@@ -123,6 +124,29 @@ def curve_table(report: ItemReport) -> Table:
     ]
     header = ("Size", "Units", "Faithfulness", "95 % interval", "Random", "Complement", "By absolute score")
     return Table(header=header, rows=tuple(rows), words=0)
+
+
+def effect_table(effects: EffectTable, most: int = 10) -> Table:
+    """The largest mean effects in size, with their intervals."""
+    cells = [
+        (value, row, column)
+        for row, means in enumerate(effects.mean)
+        for column, value in enumerate(means)
+        if value is not None
+    ]
+    cells.sort(key=lambda cell: -abs(cell[0]))
+    rows = [
+        (
+            effects.rows[row],
+            effects.columns[column],
+            number(value),
+            _interval(effects.low[row][column], effects.high[row][column]),
+            str(effects.examples[row][column]),
+        )
+        for value, row, column in cells[:most]
+    ]
+    header = (effects.row_axis.capitalize(), effects.column_axis.capitalize(), "Effect", "95 % interval", "Examples")
+    return Table(header=header, rows=tuple(rows), words=2)
 
 
 def _measure_cells(report: ItemReport, name: str) -> tuple[str, str, str]:

@@ -13,6 +13,7 @@ from mechint.results.outcome import Outcome
 __all__ = [
     "CheckpointFacts",
     "CurvePoint",
+    "EffectTable",
     "ErrorFacts",
     "ItemReport",
     "Methodology",
@@ -51,7 +52,9 @@ class Verdict(ResultModel):
     """Where the spec states it."""
     metric: str
     actual: float | None
-    """The measure as compared; null where it is undefined."""
+    """The measure as compared; null where it is undefined, or no number."""
+    found: str = ""
+    """What was found, where that is no number: the label of a peak."""
     interval: tuple[float, float] | None = None
     """Ends of the interval that was compared, where the assertion states a confidence."""
     over: tuple[str, ...] = ()
@@ -112,6 +115,27 @@ class TitledTable(ResultModel):
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     words: int = 1
+
+
+class EffectTable(ResultModel):
+    """Mean effects of interventions at a table of places, over the examples that have the place."""
+
+    name: str
+    """A cell is called ``name.row@column``."""
+    title: str
+    quantity: str
+    """What an effect is, with its unit."""
+    row_axis: str
+    column_axis: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    mean: tuple[tuple[float | None, ...], ...]
+    """By row and column; null where no example has the place."""
+    low: tuple[tuple[float | None, ...], ...]
+    high: tuple[tuple[float | None, ...], ...]
+    """Ends of the 95 % intervals; null where the examples give none."""
+    examples: tuple[tuple[int, ...], ...]
+    """How many have the place."""
 
 
 class Methodology(ResultModel):
@@ -188,6 +212,8 @@ class ItemReport(ResultModel):
     """Sentences of the method and the engine for the report."""
     tables: tuple[TitledTable, ...] = ()
     """What else the method found, beside scores and circuit."""
+    effects: tuple[EffectTable, ...] = ()
+    """The method's maps of effects; the values of each example are in effects.safetensors."""
     verdicts: tuple[Verdict, ...] = ()
     artifacts: tuple[str, ...] = ()
     """File names in the item's folder."""

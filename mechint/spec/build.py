@@ -140,8 +140,8 @@ def _build_cell(
 
 def _check_needs(faithfulness: Faithfulness, applying: Sequence[Stated]) -> Iterator[Finding]:
     for one in applying:
-        if (words := lacking(one.assertion.metric, faithfulness)) is not None:
-            yield Finding(path=one.path, message=f"{one.assertion.metric} needs {words}")
+        if (words := lacking(one.assertion.name, faithfulness)) is not None:
+            yield Finding(path=one.path, message=f"{one.assertion.name} needs {words}")
 
 
 def _build_choice(
@@ -181,7 +181,7 @@ def _in_words(message: str) -> str:
 
 def _check_measure(assertion: Assertion, grammar: Grammar, path: KeyPath) -> Iterator[Finding]:
     measures = grammar.catalog.measures
-    if assertion.metric not in measures:
+    if assertion.metric and assertion.metric not in measures:
         message = f"unknown measure {quote(assertion.metric)}{did_you_mean(assertion.metric, measures)}"
         yield Finding(path=path, message=message, hint=known_list("measures", measures))
 

@@ -165,8 +165,10 @@ def _allow_bare_word(schedule: Schema, defs: Schema) -> None:
 
 def _allow_sentences(faithfulness: Schema, defs: Schema, measures: tuple[str, ...]) -> None:
     """Let ``faithfulness >= 0.8`` stand for an assertion's mapping, and list the measures it may name."""
-    metric = defs["faithfulness.Assertion"]["properties"]["metric"]
-    metric["enum"] = list(measures)
+    properties = defs["faithfulness.Assertion"]["properties"]
+    properties["metric"]["enum"] = list(measures)
+    for name in ("metric", "effect", "peak", "of"):  # left out, never empty
+        del properties[name]["default"]
     assertions = faithfulness["properties"]["assert"]
     assertions["items"] = {"type": ["string", "object"], "if": {"type": "object"}, "then": assertions["items"]}
     assertions["description"] = "What must hold: sentences such as 'faithfulness >= 0.8', or mappings."

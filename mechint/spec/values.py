@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from mechint.spec.checkpoints import Reference, Source
+from mechint.spec.effect_place import parse_place
 from mechint.spec.options import OptionsModel
+from mechint.spec.scalars import quote
 from mechint.spec.schedules import Schedules
 
 __all__ = ["Assertion", "Cell", "Choice", "Controls", "Curve", "Faithfulness", "Item", "Plan", "Spec"]
@@ -62,17 +64,30 @@ class Curve(OptionsModel):
 
 
 class Assertion(OptionsModel):
-    """A threshold on one measure. ``faithfulness >= 0.8`` is short for ``{metric: faithfulness, at_least: 0.8}``."""
+    """A threshold on one measure, or on an effect that the method measured, or where such effects peak.
 
-    metric: str
+    ``faithfulness >= 0.8`` is short for ``{metric: faithfulness, at_least: 0.8}``, ``mlp_out.5@last >= 0.05`` for
+    ``{effect: mlp_out.5@last, at_least: 0.05}``.
+    """
+
+    metric: str = ""
     """A measure that the protocol gives, such as faithfulness, sparsity or margin_over_random."""
+    effect: str = ""
+    """A cell of one of the method's maps of effects, by map, row and column: mlp_out.5@last_subject."""
+    peak: str = ""
+    """The axis along which the largest mean effect is looked for, such as layer or role; with of and within."""
+    of: str = ""
+    """The map whose peak it is: mlp_out; one row of it, z.5; or one column, mlp_out@last_subject."""
+    within: Annotated[tuple[float | str, ...], Field(min_length=1)] | None = None
+    """Where the peak lies: the lowest and the highest number, [8, 16], or one or more labels, [last_subject]."""
     at_least: float | None = None
     above: float | None = None
     at_most: float | None = None
     below: float | None = None
     confidence: Annotated[float, Field(gt=0.5, lt=1)] | None = None
     """Hold the bounds against the measure's interval of this confidence: passed where all of it lies within, failed
-    where all of it lies outside, else undecided. Without it the measured value itself is compared."""
+    where all of it lies outside, else undecided. A peak passes where so large a share of redrawn examples puts it
+    within, and fails where so large a share does not. Without it the measured value itself is compared."""
     max_drop: Annotated[float, Field(gt=0)] | None = None
     """How much worse than the baseline the measure may be."""
     baseline: str | None = None
@@ -82,10 +97,56 @@ class Assertion(OptionsModel):
     where: Mapping[str, float | int | str | bool] = Field(default_factory=dict)
     """Holds the assertion to the items of the matrix with these values, such as {method.target_sparsity: 0.8}."""
 
+    @field_validator("effect")
+    @classmethod
+    def _is_a_cell(cls, effect: str) -> str:
+        if effect:
+            cell = parse_place(effect)
+            if cell.row is None or cell.column is None:
+                raise ValueError(f"{quote(effect)} is no cell; write map.row@column: mlp_out.5@last_subject")
+        return effect
+
+    @field_validator("of")
+    @classmethod
+    def _is_part_of_a_map(cls, of: str) -> str:
+        if of:
+            parse_place(of)
+        return of
+
+    @field_validator("within")
+    @classmethod
+    def _is_a_range_or_labels(cls, within: tuple[float | str, ...] | None) -> tuple[float | str, ...] | None:
+        numbers = [end for end in within or () if not isinstance(end, str)]
+        if numbers and (len(numbers) != 2 or len(within or ()) != 2 or numbers[0] > numbers[1]):
+            raise ValueError("write the lowest and the highest number, or labels alone")
+        return within
+
+    @property
+    def name(self) -> str:
+        """What is compared, as verdicts call it: ``faithfulness``, ``mlp_out.5@last``, ``peak layer of mlp_out``."""
+        return self.metric or self.effect or f"peak {self.peak} of {self.of}"
+
+    @model_validator(mode="after")
+    def _names_one_thing(self) -> Self:
+        named = [name for name in ("metric", "effect", "peak") if getattr(self, name)]
+        if len(named) != 1:
+            raise ValueError(f"an assertion names a metric, an effect or a peak; found {' and '.join(named) or 'none'}")
+        if self.peak and (not self.of or self.within is None):
+            raise ValueError("a peak needs 'of', a map of effects, and 'within', where it lies")
+        if not self.peak and (self.of or self.within is not None):
+            raise ValueError(f"'of' and 'within' belong to a peak, not to {_a(named[0])}")
+        if not self.metric and (self.max_drop is not None or self.baseline is not None):
+            raise ValueError(f"{_a(named[0])} has no baseline; max_drop is for a metric")
+        return self
+
     @model_validator(mode="after")
     def _states_one_thing(self) -> Self:
         lower = [bound for bound in (self.at_least, self.above) if bound is not None]
         upper = [bound for bound in (self.at_most, self.below) if bound is not None]
+        if self.peak:
+            if lower or upper:
+                raise ValueError("a peak has no bounds; 'within' says where it lies")
+            return self
         if (self.max_drop is None) != (self.baseline is None):
             raise ValueError("max_drop and baseline go together")
         if self.max_drop is not None:
@@ -99,6 +160,10 @@ class Assertion(OptionsModel):
         if lower and upper and (lower > upper or (lower == upper and (self.above, self.below) != (None, None))):
             raise ValueError(f"nothing lies between the lower bound {lower[0]} and the upper bound {upper[0]}")
         return self
+
+
+def _a(kind: str) -> str:
+    return "an effect" if kind == "effect" else f"a {kind}"
 
 
 class Faithfulness(OptionsModel):

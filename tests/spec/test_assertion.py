@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mechint.spec.assertion import describe, parse_assertion, parse_sentence
+from mechint.spec.values import Assertion
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,8 @@ from mechint.spec.assertion import describe, parse_assertion, parse_sentence
         ("sparsity > 80%", {"metric": "sparsity", "above": 0.8}),
         ("sparsity <= 0.7%", {"metric": "sparsity", "at_most": 0.007}),
         ("margin >= -1", {"metric": "margin", "at_least": -1.0}),
+        ("mlp_out.5@last >= 5%", {"effect": "mlp_out.5@last", "at_least": 0.05}),
+        ("resid_pre.3@10 > 0.1", {"effect": "resid_pre.3@10", "above": 0.1}),
         ("0.5 <= sparsity < 90%", {"metric": "sparsity", "at_least": 0.5, "below": 0.9}),
     ],
 )
@@ -56,10 +59,23 @@ def test_sentences_that_state_nothing(text: str, why: str) -> None:
         ("loss < 3", "loss < 3"),
         ("loss <= 1e-7", "loss <= 1e-07"),
         ("50% < sparsity <= .9", "0.5 < sparsity <= 0.9"),
+        ("z.5@3 >= .1", "z.5@3 >= 0.1"),
     ],
 )
 def test_the_canonical_sentence(text: str, canonical: str) -> None:
     assert describe(parse_assertion(text)) == canonical
+
+
+@pytest.mark.parametrize(
+    ("assertion", "words"),
+    [
+        (Assertion(peak="layer", of="mlp_out", within=(8, 16)), "peak layer of mlp_out within 8 to 16"),
+        (Assertion(peak="role", of="z.5", within=("last", "further"), confidence=0.9),
+         "peak role of z.5 at last or further at 90 % confidence"),
+    ],
+)  # fmt: skip
+def test_a_peak_in_words(assertion: Assertion, words: str) -> None:
+    assert describe(assertion) == words
 
 
 @settings(deadline=None, max_examples=100)
@@ -73,4 +89,4 @@ def test_a_canonical_sentence_states_what_it_came_from(sign: str, bound: float) 
 @given(st.text(max_size=30))
 def test_any_text_is_an_assertion_or_a_value_error(text: str) -> None:
     with contextlib.suppress(ValueError):
-        assert "metric" in parse_sentence(text)
+        assert {"metric", "effect"} & parse_sentence(text).keys()

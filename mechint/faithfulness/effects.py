@@ -1,0 +1,86 @@
+"""Maps of effects as estimates: a cell with its interval, and where a map has its peak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mechint.circuit.effect_map import EffectMap
+from mechint.faithfulness.estimate import Estimate, mean
+from mechint.faithfulness.interval import Interval, intervals
+from mechint.results.values import EffectTable
+
+__all__ = ["describe_effects", "estimate_cell", "peak_of", "redraw_peaks"]
+
+RESAMPLES = 2000
+
+
+def estimate_cell(effects: EffectMap, row: int, column: int) -> Estimate | None:
+    """The mean effect at a place, over the examples that have it; None where fewer than two have."""
+    values = effects.values[:, row, column].double()
+    there = ~values.isnan()
+    if int(there.sum()) < 2:
+        return None
+    clusters = None if effects.clusters is None else effects.clusters[there].tolist()
+    return mean(values[there].numpy(), clusters=clusters)
+
+
+def describe_effects(maps: Sequence[EffectMap]) -> tuple[EffectTable, ...]:
+    """The means of maps, with the 95 % interval of every cell."""
+    return tuple(_describe(one) for one in maps)
+
+
+def peak_of(mean_effects: Tensor) -> tuple[int, int]:
+    """The row and column of the largest of mean effects ``[r c]``; the first of several. None of them all nan."""
+    place = int(mean_effects.nan_to_num(-torch.inf).argmax())
+    return place // mean_effects.shape[1], place % mean_effects.shape[1]
+
+
+def redraw_peaks(effects: EffectMap, cells: Tensor, *, seed: int = 0) -> list[tuple[int, int]]:
+    """Where the peak among some cells ``[r c]`` of a map lies in resamples of its examples, or of its templates."""
+    values = effects.values.double().where(cells, torch.nan)
+    there = (~values.isnan()).double()
+    units = range(len(values)) if effects.clusters is None else effects.clusters.tolist()
+    codes = torch.tensor(np.unique(np.array(list(units)), return_inverse=True)[1])
+    count = int(codes.max()) + 1
+    sums, sizes = (
+        torch.zeros(count, *cells.shape, dtype=torch.double).index_add_(0, codes, each)
+        for each in (values.nan_to_num(0.0), there)
+    )
+    generator = np.random.default_rng(seed)
+    peaks = []
+    for _ in range(RESAMPLES):
+        drawn = torch.from_numpy(np.bincount(generator.integers(0, count, count), minlength=count)).double()
+        total, size = (torch.tensordot(drawn, each, dims=1) for each in (sums, sizes))
+        peaks.append(peak_of(torch.where(size > 0, total / size.clamp(min=1), torch.nan)))
+    return peaks
+
+
+def _describe(effects: EffectMap) -> EffectTable:
+    rows, columns = range(len(effects.rows)), range(len(effects.columns))
+    found = iter(intervals([estimate_cell(effects, row, column) for row in rows for column in columns]))
+    ends = [[next(found) for _ in columns] for _ in rows]
+    return EffectTable(
+        name=effects.name,
+        title=effects.title,
+        quantity=effects.quantity,
+        row_axis=effects.row_axis,
+        column_axis=effects.column_axis,
+        rows=effects.rows,
+        columns=effects.columns,
+        mean=tuple(map(tuple, effects.mean.tolist())),
+        low=tuple(tuple(_low(one) for one in row) for row in ends),
+        high=tuple(tuple(_high(one) for one in row) for row in ends),
+        examples=tuple(map(tuple, effects.counts.tolist())),
+    )
+
+
+def _low(ends: Interval | None) -> float | None:
+    return None if ends is None else ends.low
+
+
+def _high(ends: Interval | None) -> float | None:
+    return None if ends is None else ends.high
