@@ -1,9 +1,17 @@
-"""How a long computation says where it is, so that it need not know who is watching."""
+"""How a long computation says where it is, so that it need not know who is watching, and keeps what is finished."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mechint.files import atomic_write
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Journal", "Progress"]
 
@@ -31,6 +39,11 @@ class Journal:
     watch: Callable[[Progress], None] = lambda _: None
     rows: list[dict[str, float | int | str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    parts: Path | None = None
+    """Folder for finished parts of long computations, where an interrupted run finds them; None keeps nothing."""
+    seconds_between: float = 5.0
+    """How long a part waits before it is written once more; what was finished since then is lost with the run."""
+    _written: dict[str, float] = field(default_factory=dict)
 
     def log(self, stage: str, done: int, total: int, **values: float) -> None:
         """Record one step of a stage, ``done`` of ``total``, with what it measured."""
@@ -44,3 +57,33 @@ class Journal:
     def note(self, text: str) -> None:
         """Record a sentence for the report, such as which estimator won."""
         self.notes.append(text)
+
+    def keep(self, name: str, tensors: Mapping[str, Tensor], *, finished: bool) -> None:
+        """Write a part in place of what was kept under its name; one that is not finished only from time to time.
+
+        The name says everything that the part depends on: a later run that asks for it takes it as it is.
+        """
+        if self.parts is None:
+            return
+        at = time.monotonic()
+        if not finished and at - self._written.get(name, -self.seconds_between) < self.seconds_between:
+            return
+        from safetensors.torch import save
+
+        with atomic_write(self.parts / f"{name}.safetensors") as stream:
+            stream.write(save(dict(tensors)))
+        self._written[name] = at
+
+    def find(self, name: str) -> dict[str, Tensor] | None:
+        """What was kept under a name, by this run or an earlier one; None where there is nothing that can be read."""
+        path = None if self.parts is None else self.parts / f"{name}.safetensors"
+        if path is None or not path.is_file():
+            return None
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        try:
+            return load(path.read_bytes())
+        except SafetensorError:
+            self.note(f"{path.name} of an earlier run is damaged, so that its part is computed again")
+            return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ __all__ = ["analyze", "finish_item", "measure_item"]
 
 FAITHFULNESS_FIGURE = "faithfulness.png"
 EFFECTS = "effects.safetensors"
+PARTS = "parts"
+"""Folder of what a method has finished, for a run that goes on where this one was interrupted."""
 
 
 def measure_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progress], None]) -> Measured:
@@ -85,7 +88,7 @@ def _measure(
     from mechint.faithfulness.models import choose_models
     from mechint.faithfulness.protocol import measure
 
-    judged, journal = item.cell.faithfulness, Journal(watch=watch)
+    judged, journal = item.cell.faithfulness, Journal(watch=watch, parts=folder / PARTS)
     ready = prepare(item, plugins)
     try:
         analysis = analyze(item, plugins, ready, journal)
@@ -108,6 +111,7 @@ def _measure(
     )
     saved = (*_SAVED, EFFECTS) if analysis.effects else _SAVED
     report = report.model_copy(update={"artifacts": (*saved, *_draw(item, plugins, report, folder))})
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
     up = frozenset(_higher_is_better(estimates, ready.metrics))
     return Measured(
         item=item,

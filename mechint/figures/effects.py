@@ -28,7 +28,7 @@ __all__ = ["draw_effects"]
 
 Floats = NDArray[np.floating[Any]]
 
-_RIGHT, _TOP, _GAP = 0.95, 0.86, 0.1
+_RIGHT, _TOP, _GAP = 0.75, 0.86, 0.1
 _NARROWEST = 5.2
 _ROOM = 15.0
 """Inches for the cells, across and down, at most."""
@@ -95,13 +95,19 @@ def _draw_map(effects: EffectTable, title: str, target: Path) -> None:
     means, layout = _array(effects.mean), _lay_out(effects)
     end = float(np.nanmax(np.abs(means), initial=0.0)) or 1.0
     with drawing(target, *layout.size) as figure:
-        _head(figure, layout.size, layout.left, title, (effects.title, "a dot: the 95 % interval covers 0"))
+        _head(
+            figure,
+            layout.size,
+            layout.left,
+            title,
+            (effects.title, f"colour: {effects.quantity}; a dot: the 95 % interval covers 0"),
+        )
         axes = figure.add_axes(layout.box)
         axes.imshow(_paint(means, end), aspect="auto", interpolation="nearest")
         dress(axes, size=6.5)
         _mark(axes, effects, layout)
         _label(axes, effects, layout)
-        _colour_bar(figure, layout, end, effects.quantity)
+        _colour_bar(figure, layout, end)
 
 
 def _lay_out(effects: EffectTable) -> _Layout:
@@ -158,7 +164,7 @@ def _sparse(count: int, inches: float, spacing: float) -> list[int]:
     return list(range(0, count, step))
 
 
-def _colour_bar(figure: Figure, layout: _Layout, end: float, quantity: str) -> None:
+def _colour_bar(figure: Figure, layout: _Layout, end: float) -> None:
     width, height = layout.size
     tall = min(layout.down, 2.6)
     left = (layout.left + layout.across + _GAP) / width
@@ -170,7 +176,6 @@ def _colour_bar(figure: Figure, layout: _Layout, end: float, quantity: str) -> N
     axes.yaxis.tick_right()
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
-    write(axes, 5.6, 0.5, fit(quantity, tall, 6.5), size=6.5, rotation=90, ha="center", va="center")
 
 
 def _draw_profile(effects: EffectTable, title: str, target: Path) -> None:

@@ -7,7 +7,7 @@ measurement, and depend on how examples are batched by rounding alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -15,16 +15,11 @@ from torch import Tensor
 from mechint.circuit.space import Site
 from mechint.journal import Journal
 from mechint.search.objective import Objective
-from mechint.subject.intervene import Edit, edited, keep_only
-from mechint.subject.readout import Readout
-from mechint.subject.resume import Recorded, record, resumed
-from mechint.task.examples import Examples
-from mechint.task.score import read_loss
+from mechint.search.reading import reader
+from mechint.search.sweep import Cell, Patch, run_base, sweep
+from mechint.subject.intervene import Edit, keep_only
 
 __all__ = ["attribute", "integrate_gradients", "leave_one_out", "measure_sensitivity"]
-
-MOST_TOKENS = 2048
-"""Tokens in a forward pass of ``leave_one_out``, over all ablations that share it."""
 
 
 def attribute(objective: Objective, journal: Journal) -> Tensor:
@@ -57,16 +52,14 @@ def integrate_gradients(objective: Objective, journal: Journal, *, points: int) 
 def leave_one_out(objective: Objective, journal: Journal, *, within: Tensor | None = None) -> Tensor:
     """The exact effect of ablating each mask entry alone ``[m]``: the loss without it minus the loss with it.
 
-    ``within`` ``[m]`` is true at the entries of the model that they are taken out of; by default the full one. A pass
-    begins at the layer that is ablated, and holds several ablations at once. Entries lie within one layer.
+    ``within`` ``[m]`` is true at the entries of the model that they are taken out of; by default the full one.
     """
     exact = _exactly(objective)
     base = torch.ones(objective.size, dtype=torch.bool) if within is None else within
+    cells = _cells(objective)
     total = torch.zeros(objective.size, dtype=torch.double)
-    batches = list(_batches(objective))
-    for number, rows in enumerate(batches):
-        total += _leave_out(exact, rows, base)
-        journal.progress("leave one out", number + 1, len(batches))
+    for rows in _batches(objective):
+        total += _leave_out(exact, cells, rows, base, journal)
     return total / _count(objective)
 
 
@@ -84,74 +77,33 @@ def _mean_gradient(
     return total / _count(objective)
 
 
-def _leave_out(objective: Objective, rows: range, base: Tensor) -> Tensor:
+def _leave_out(objective: Objective, cells: Sequence[Cell], rows: range, base: Tensor, journal: Journal) -> Tensor:
     """The effects ``[m]`` on some examples, summed by their weights."""
     subject, search = objective.subject, objective.task.search
     examples = search.take(slice(rows.start, rows.stop))
-    batch = _Batch(
-        examples=examples,
-        instead=objective.ablated.values(search, rows),
-        full=subject.readout(examples.tokens, examples.mask, examples.where),
-    )
-    with edited(subject, batch.edits(objective, base.unsqueeze(0), from_layer=0)):
-        recorded = record(subject, examples.tokens, examples.mask)
-        readout = subject.readout(examples.tokens, examples.mask, examples.where)
-    before = read_loss(objective.task.metric, readout, examples, batch.full)
-    effects = torch.zeros(objective.size, dtype=torch.double)
-    for entries in _chunks(objective, MOST_TOKENS // examples.tokens.numel()):
-        rises = batch.losses_without(objective, base, entries, recorded) - before  # [e b]
-        effects[entries] = (rises.cpu().double() * _weights(objective, rows)).sum(1)
-    return effects
+    instead = objective.ablated.values(search, rows)
+    full = subject.readout(examples.tokens, examples.mask, examples.where)
+    read = reader(objective.task.metric, objective.task.metric.loss, full, len(examples))
+    run = run_base(subject, examples, _dropped(objective, base, instead))
+    losses = sweep(subject, run, instead, cells, read, journal, stage="leave one out")  # [m b]
+    rises = losses.double() - read(run.readout, examples).cpu().double()
+    return (rises * _weights(objective, rows)).sum(1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Batch:
-    """Some examples, what stands in for their activations, and the full model's predictions on them."""
-
-    examples: Examples
-    instead: Mapping[Site, Tensor]
-    full: Readout
-
-    def losses_without(self, objective: Objective, base: Tensor, entries: Sequence[int], recorded: Recorded) -> Tensor:
-        """Loss ``[e b]`` without each of some entries of one layer."""
-        subject, copies, count = objective.subject, len(entries), len(self.examples)
-        masks = base.repeat(copies, 1)
-        masks[range(copies), list(entries)] = False
-        layer = _layer_of(objective, entries[0])
-        again = self.examples.take(torch.arange(count).repeat(copies))
-        with resumed(subject, recorded, layer, copies), edited(subject, self.edits(objective, masks, layer)):
-            readout = subject.readout(again.tokens, again.mask, again.where)
-        full = replace(self.full, last=self.full.last.repeat(copies, 1))
-        return read_loss(objective.task.metric, readout, again, full).view(copies, count)
-
-    def edits(self, objective: Objective, masks: Tensor, from_layer: int) -> dict[Site, Edit]:
-        """Edits of one pass over all examples for each mask ``[e m]``; none where every mask keeps a whole site."""
-        edits = {}
-        for site, kept in objective.space.spread(masks[:, objective.groups]).items():
-            if site.layer >= from_layer and not kept.all():
-                each = kept.repeat_interleave(len(self.examples), dim=0).unsqueeze(1)  # [e*b 1 u]
-                edits[site] = keep_only(each, _repeated(self.instead[site], len(masks)))
-        return edits
+def _cells(objective: Objective) -> list[Cell]:
+    """For every mask entry, the units that it rules."""
+    cells: list[list[Patch]] = [[] for _ in range(objective.size)]
+    groups = iter(objective.groups.tolist())
+    for units in objective.space.sites:
+        for start in range(0, units.channels, units.grain):
+            cells[next(groups)].append(Patch(site=units.site, units=slice(start, start + units.grain)))
+    return [tuple(cell) for cell in cells]
 
 
-def _chunks(objective: Objective, most: int) -> Iterator[list[int]]:
-    """The entries, layer by layer, at most ``most`` together and one at least."""
-    by_layer: dict[int, list[int]] = {}
-    for entry, layer in sorted(set(zip(objective.groups.tolist(), objective.space.layers, strict=True))):
-        by_layer.setdefault(layer, []).append(entry)
-    size = max(most, 1)
-    for entries in by_layer.values():
-        for start in range(0, len(entries), size):
-            yield entries[start : start + size]
-
-
-def _layer_of(objective: Objective, entry: int) -> int:
-    return objective.space.layers[int((objective.groups == entry).nonzero()[0])]
-
-
-def _repeated(ablated: Tensor, copies: int) -> Tensor:
-    """Ablated activations ``[b p u]`` for every copy of the examples; those that fit any example as they are."""
-    return ablated.repeat(copies, 1, 1) if ablated.dim() == 3 else ablated
+def _dropped(objective: Objective, base: Tensor, instead: Mapping[Site, Tensor]) -> dict[Site, Edit]:
+    """Edits that take out what a mask ``[m]`` does not keep."""
+    masks = objective.space.spread(base[objective.groups])
+    return {site: keep_only(kept, instead[site]) for site, kept in masks.items() if not kept.all()}
 
 
 def _exactly(objective: Objective) -> Objective:

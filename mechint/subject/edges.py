@@ -76,6 +76,13 @@ class EdgeRuns:
         return self._run(frozenset(self.space.edges), {}).written
 
     @torch.no_grad()
+    def project(self, layer: int, moved: Tensor) -> dict[Site, Tensor]:
+        """q, k and v of a layer ``[b p u]``, nothing cut, where ``moved`` ``[b p d]`` is added to what they read."""
+        block = self._blocks[layer]
+        read = {Site(layer, "resid_pre"): lambda stream: stream + moved}
+        return block.run(read, [Site(layer, kind) for kind in "qkv"])
+
+    @torch.no_grad()
     def logits(self, kept: Set[Edge], stand_in: Mapping[Part, Tensor]) -> Tensor:
         """Logits ``[b p v]`` where inputs read along the kept edges alone.
 

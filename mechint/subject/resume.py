@@ -19,7 +19,7 @@ from mechint.subject.intervene import Edit, edited, replace
 from mechint.subject.subject import Subject
 from mechint.subject.taps import hold
 
-__all__ = ["Recorded", "record", "resumed"]
+__all__ = ["Recorded", "record", "recording", "resumed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,13 +28,21 @@ class Recorded:
 
     streams: Mapping[int, Tensor]
     """The residual stream ``[b p d]`` that each layer read."""
-    others: tuple[int, ...]
+    others: Mapping[int, int]
     """How many values each layer's block returned beside the stream."""
 
 
 @torch.no_grad()
 def record(subject: Subject, tokens: Tensor, mask: Tensor | None = None) -> Recorded:
     """Run the model on tokens ``[b p]`` and keep what every layer read."""
+    with recording(subject) as recorded:
+        subject.run(tokens, mask)
+    return recorded
+
+
+@contextmanager
+def recording(subject: Subject) -> Iterator[Recorded]:
+    """Keep what every layer reads in the forward pass in the block; the record is complete when that is over."""
     layers = range(subject.shape.n_layer)
     streams: dict[int, Tensor] = {}
     others: dict[int, int] = {}
@@ -50,17 +58,17 @@ def record(subject: Subject, tokens: Tensor, mask: Tensor | None = None) -> Reco
         stack.enter_context(edited(subject, {Site(layer, "resid_pre"): keep(layer) for layer in layers}))
         for layer in layers:
             hold(stack, subject.block(layer).register_forward_hook(_count_others(others, layer)))
-        subject.run(tokens, mask)
-    return Recorded(streams=streams, others=tuple(others[layer] for layer in layers))
+        yield Recorded(streams=streams, others=others)
 
 
 @contextmanager
-def resumed(subject: Subject, recorded: Recorded, layer: int, copies: int = 1) -> Iterator[None]:
+def resumed(subject: Subject, recorded: Recorded, layer: int, copies: int = 1, start: int = 0) -> Iterator[None]:
     """Let every forward pass in the block begin at a layer that reads the recorded stream; layers below are skipped.
 
-    The passes run on the recorded tokens, ``copies`` times one after another. Edits below the layer have no effect.
+    The passes run on the recorded tokens from position ``start`` on, ``copies`` times one after another. Edits below
+    the layer have no effect.
     """
-    stream = recorded.streams[layer].repeat(copies, 1, 1)
+    stream = recorded.streams[layer][:, start:].repeat(copies, 1, 1)
     with ExitStack() as stack:
         for skipped in range(layer):
             stack.enter_context(_skipped(subject.block(skipped), recorded.others[skipped]))

@@ -19,9 +19,11 @@ def model_with(heads, seed):
     model = GPT(GPTConfig(n_layer=LAYERS, n_head=HEADS, n_embd=HEADS * WIDTH, block_size=8, vocab_size=13))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
             if parameter.dim() == 2:
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) / 2)
+            else:
+                parameter.fill_(0.0 if name.endswith("bias") else 1.0)
         for layer in range(LAYERS):
             projection = model.get_submodule(f"transformer.h.{layer}.attn.c_proj").weight  # [d h*k]
             projection.mul_(3)

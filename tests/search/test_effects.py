@@ -5,7 +5,6 @@ import torch
 
 from mechint.circuit.space import Site
 from mechint.journal import Journal
-from mechint.search import effects
 from mechint.search.effects import attribute, integrate_gradients, leave_one_out, measure_sensitivity
 from mechint.search.objective import untied
 from tests.tiny import PLANTED_K, PLANTED_V, random_model
@@ -103,11 +102,10 @@ def test_planted_channels_alone_have_effects(make_objective, name):
     assert found == PLANTED_K | PLANTED_V | {Site(1, "k"): (1,)}
 
 
-def test_heads_of_one_layer_share_passes(make_objective, monkeypatch):
-    """With room for all examples twice: three passes for the model itself, and one for the two heads of each layer."""
+def test_heads_of_one_layer_share_passes(make_objective):
+    """Three passes on the examples, for the model, its record and its memory, and one for both heads of each layer."""
     objective = on_heads(make_objective(ablation="zero"))
     objective = replace(objective, batch_size=32)
-    monkeypatch.setattr(effects, "MOST_TOKENS", 2 * objective.task.search.tokens.numel())
     passes = []
     handle = objective.subject.model.register_forward_pre_hook(lambda module, inputs: passes.append(len(inputs[0])))
     leave_one_out(objective, Journal())
