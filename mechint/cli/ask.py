@@ -1,0 +1,51 @@
+"""What several commands do: load plugins, go through specs and count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mechint.engine.exit import ExitCode, code_of_error, worst
+from mechint.errors import MechintError, UsageError
+
+if TYPE_CHECKING:
+    from mechint.engine.plugins import Plugins
+
+__all__ = ["HELP", "count", "for_each", "load_plugins"]
+
+ALWAYS = ("metrics", "architectures")
+"""Loaded for every spec."""
+HELP = {"help_option_names": ["-h", "--help"]}
+
+
+def load_plugins(names: Sequence[str]) -> Plugins:
+    """The plugins that every spec has, and those named; UsageError for a name that nothing has."""
+    from mechint.engine.plugins import Plugins, list_plugins
+    from mechint.spec.suggest import did_you_mean
+
+    plugins = Plugins(list_plugins())
+    for name in (*ALWAYS, *names):
+        if name not in plugins.listed:
+            raise UsageError(f"no plugin is named {name!r}{did_you_mean(name, plugins.listed)}")
+        plugins.load(name)
+    return plugins
+
+
+def for_each(specs: Sequence[str], act: Callable[[str], Any]) -> ExitCode:
+    """Do something for every spec, so that all faults of all specs are shown; the worst code."""
+    codes = []
+    for path in specs:
+        try:
+            act(path)
+            codes.append(ExitCode.PASSED)
+        except MechintError as error:
+            click.echo(error, err=True)
+            codes.append(code_of_error(error))
+    return worst(codes)
+
+
+def count(number: int, thing: str) -> str:
+    """A number of things in words: 1 item, 2 items."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

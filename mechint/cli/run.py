@@ -1,0 +1,124 @@
+"""``mechint-run`` and ``mechint validate``."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mechint import __version__
+from mechint.cli.ask import HELP, count, for_each, load_plugins
+from mechint.engine.exit import ExitCode, worst
+from mechint.errors import UsageError
+from mechint.spec.find import find_specs
+
+if TYPE_CHECKING:
+    from mechint.engine.plugins import Plugins
+    from mechint.spec.values import Plan
+
+__all__ = ["run_command", "validate"]
+
+REPORTERS = ("terminal", "markdown")
+"""Loaded for every run."""
+
+
+@click.command("run", context_settings=HELP)
+@click.argument("specs", nargs=-1, metavar="SPEC...")
+@click.option(
+    "--models", metavar="PATH", help="Analyse this file, glob, folder, package:… or hf:… instead of the spec's."
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: method.steps=50.")
+@click.option(
+    "-p", "--plugin", "named", multiple=True, metavar="NAME", help="Load an installed plugin: a reporter, metrics."
+)
+@click.option("--validate", is_flag=True, help="Check the specs and stop.")
+@click.option("--collect-only", is_flag=True, help="List the items that would run and stop.")
+@click.version_option(__version__, prog_name="mechint")
+def run_command(
+    specs: tuple[str, ...],
+    models: str | None,
+    overrides: tuple[str, ...],
+    named: tuple[str, ...],
+    *,
+    validate: bool,
+    collect_only: bool,
+) -> None:
+    """Run the analyses of one or more SPECs and check their faithfulness assertions. A folder stands for its specs.
+
+    Exit status: 0 all passed, 1 an assertion failed, 2 interrupted, 3 internal or plugin error, 4 wrong usage or spec,
+    5 nothing collected, 7 an item could not be measured, 8 undecided.
+    """
+    if not specs:
+        raise UsageError("no spec given\n  hint: mechint-run specs/kv_ablation.yaml")
+    found = find_specs(specs)
+    if validate:
+        sys.exit(for_each(found, lambda path: _validate(path, overrides, named)))
+    plans: list[tuple[Plan, Plugins]] = []
+    code = for_each(found, lambda path: plans.append(_collect(path, models, overrides, named)))
+    if code is not ExitCode.PASSED:
+        sys.exit(code)
+    _refuse_shared_folders([plan for plan, _ in plans])
+    if collect_only:
+        _print_items([plan for plan, _ in plans])
+        sys.exit(ExitCode.PASSED)
+    codes: list[ExitCode] = []
+    for plan, loaded in plans:
+        codes.append(_run(plan, loaded))
+        if codes[-1] is ExitCode.INTERRUPTED:
+            break
+    sys.exit(worst(codes))
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+def validate(specs: tuple[str, ...]) -> None:
+    """Check specs and show every fault with its line and column. A folder stands for its specs."""
+    sys.exit(for_each(find_specs(specs), lambda path: _validate(path)))
+
+
+def _validate(path: str, overrides: Sequence[str] = (), named: Sequence[str] = ()) -> None:
+    from mechint.engine.collect import read_spec
+
+    spec = read_spec(path, load_plugins(named), overrides)
+    click.echo(f"{path}: valid, {count(len(spec.cells), 'item')} for each checkpoint")
+
+
+def _collect(path: str, models: str | None, overrides: Sequence[str], named: Sequence[str]) -> tuple[Plan, Plugins]:
+    from mechint.engine.collect import collect_plan
+
+    plugins = load_plugins((*REPORTERS, *named))
+    return collect_plan(path, plugins, models=models, overrides=overrides), plugins
+
+
+def _run(plan: Plan, plugins: Plugins) -> ExitCode:
+    from mechint.engine.run import run_plan
+
+    finished = run_plan(plan, plugins)
+    for name, error in finished.broken:
+        click.echo("".join(traceback.format_exception(error)), err=True)
+        click.echo(f"observer {name} broke; the other reports are complete", err=True)
+    return finished.code
+
+
+def _print_items(plans: Sequence[Plan]) -> None:
+    for plan in plans:
+        for item in plan.items:
+            click.echo(item.nodeid)
+    click.echo(f"\n{count(sum(len(plan.items) for plan in plans), 'item')} collected")
+
+
+def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
+    """Two specs that write to one folder would overwrite each other's results."""
+    owners: dict[Path, str] = {}
+    for plan in plans:
+        folder = Path(plan.spec.output_dir).resolve()
+        if folder in owners:
+            raise UsageError(
+                f"{owners[folder]} and {plan.spec.path} both write to {plan.spec.output_dir}\n"
+                f"  hint: give each its own output_dir"
+            )
+        owners[folder] = plan.spec.path
