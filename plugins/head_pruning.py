@@ -108,7 +108,12 @@ def mechint_analyze(
     else:
         kept = keep_top(ranking, settings_of(options, schedules, options.target_sparsity, seed).keep(objective.size))
     return Analysis(
-        circuit=Circuit(space=space, kept=kept[objective.groups], scores=scores[objective.groups].float()),
+        circuit=Circuit(
+            space=space,
+            kept=kept[objective.groups],
+            scores=scores[objective.groups].float(),
+            groups=objective.groups,
+        ),
         scores_are=_SCORES_ARE[options.scores].format(loss=task.metric.loss_name),
         summary=summary,
     )

@@ -99,7 +99,7 @@ def mechint_analyze(
     kept = candidates[0].kept
     scores = score_at(objective, kept, batches=SCORING_BATCHES, first_step=options.steps)
     return Analysis(
-        circuit=Circuit(space=space, kept=kept[objective.groups], scores=scores),
+        circuit=Circuit(space=space, kept=kept[objective.groups], scores=scores, groups=objective.groups),
         scores_are=f"-d({task.metric.loss_name})/dmask at the circuit",
         summary=[describe_candidates(candidates)],
     )

@@ -31,6 +31,8 @@ class Circuit:
     space: Space
     kept: Tensor
     scores: Tensor
+    groups: Tensor | None = None
+    """``[n]``, one number for units that are kept or dropped together; None where every unit is by itself."""
 
     @property
     def sparsity(self) -> float:
@@ -62,11 +64,27 @@ def keep_top(scores: Tensor, count: int) -> Tensor:
 
 
 def random_like(circuit: Circuit, generator: torch.Generator) -> Tensor:
-    """Boolean mask ``[n]`` of a random circuit that keeps as many units as ``circuit`` at every site."""
-    pieces = [
-        piece[torch.randperm(len(piece), generator=generator)] for piece in circuit.space.split(circuit.kept).values()
-    ]
-    return torch.cat(pieces)
+    """Boolean mask ``[n]`` of a random circuit that keeps as many units as ``circuit`` at every site.
+
+    Units of one group stay together: what is shuffled are groups with as many units at the same sites.
+    """
+    kept = circuit.kept.clone()
+    for units in _interchangeable(circuit):
+        kept[units] = circuit.kept[units[torch.randperm(len(units), generator=generator)]]
+    return kept
+
+
+def _interchangeable(circuit: Circuit) -> list[Tensor]:
+    """Of the groups that lie at the same sites the units ``[groups units]``, for each such choice of sites."""
+    sites = [number for number, units in enumerate(circuit.space.sites) for _ in range(units.count)]
+    groups = range(len(sites)) if circuit.groups is None else circuit.groups.tolist()
+    members: dict[int, list[int]] = {}
+    for unit, group in enumerate(groups):
+        members.setdefault(group, []).append(unit)
+    alike: dict[tuple[int, ...], list[list[int]]] = {}
+    for units in members.values():
+        alike.setdefault(tuple(sites[unit] for unit in units), []).append(units)
+    return [torch.tensor(units) for units in alike.values()]
 
 
 def save_masks(circuit: Circuit, path: Path) -> None:

@@ -68,12 +68,20 @@ def _removals(circuit: Circuit, tested: Sequence[int], generator: torch.Generato
         return
     half = circuit.kept & (torch.rand(len(circuit.kept), generator=generator) < 0.5)
     for number, unit in enumerate(tested):
-        alone = torch.zeros_like(half)
-        alone[unit] = True
+        alone = _with_its_group(circuit, unit)
         yield f"without/{number}", circuit.kept & ~alone
         # The half is asked about a unit that it holds.
         yield f"half/with/{number}", half | alone
         yield f"half/without/{number}", half & ~alone
+
+
+def _with_its_group(circuit: Circuit, unit: int) -> Tensor:
+    """A unit ``[n]``, and those that are kept or dropped with it."""
+    if circuit.groups is not None:
+        return circuit.groups == circuit.groups[unit]
+    alone = torch.zeros_like(circuit.kept)
+    alone[unit] = True
+    return alone
 
 
 def _curve(circuit: Circuit, curve: Curve, generator: torch.Generator) -> dict[str, Tensor]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 
 from mechint.circuit.circuit import Circuit, keep_top, random_like, save_masks
@@ -30,6 +32,20 @@ def test_a_random_circuit_keeps_as_many_units_at_each_site():
 def test_random_circuits_follow_their_generator():
     draws = [random_like(circuit(0, 5), torch.Generator().manual_seed(7)) for _ in range(2)]
     assert torch.equal(*draws)
+
+
+def test_units_of_one_group_stay_together_in_a_random_circuit():
+    tied = replace(circuit(0, 3, 4, 7), groups=torch.arange(4).repeat(2))
+    draws = [random_like(tied, torch.Generator().manual_seed(seed)) for seed in range(20)]
+    assert all(torch.equal(draw[:4], draw[4:]) and draw.sum() == 4 for draw in draws)
+    assert len({tuple(draw.tolist()) for draw in draws}) > 2
+
+
+def test_groups_of_other_sites_are_not_exchanged():
+    """Units 0 and 4 are a pair across both sites; the others are alone, so a pair is always kept with a pair."""
+    tied = replace(circuit(0, 4, 5), groups=torch.tensor([0, 1, 2, 3, 0, 4, 5, 6]))
+    draws = [random_like(tied, torch.Generator().manual_seed(seed)) for seed in range(20)]
+    assert all(draw[0] and draw[4] and draw[5:].sum() == 1 for draw in draws)
 
 
 def test_saved_masks_load_safely_with_one_row_a_head(tmp_path):
