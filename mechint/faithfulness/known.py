@@ -7,22 +7,20 @@ left out has none; of a unit of several channels, such as a head, the number cou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from mechint.checkpoint.strict_json import parse_json
 from mechint.circuit.space import Site, Space
-from mechint.errors import CheckpointError, DataError
+from mechint.errors import DataError
 from mechint.spec.suggest import did_you_mean
+from mechint.task.json_file import read_json_file
 
 __all__ = ["read_known_circuit"]
 
-MOST_BYTES = 1 << 26
-MOST_UNITS = 10_000_000
+EXAMPLE = '{"units": {"z.0": [3]}}'
 
 
 class _File(BaseModel):
@@ -41,7 +39,7 @@ def read_known_circuit(path: str, space: Space) -> Tensor:
     known = torch.zeros(space.size, dtype=torch.bool)
     views = space.split(known)
     names = {str(site): site for site in views}
-    for name, units in _read(path).units.items():
+    for name, units in read_json_file(path, _File, EXAMPLE).units.items():
         site = names.get(name)
         if site is None:
             raise DataError(f"{path}: the circuit has no site {name!r}{did_you_mean(name, names)}; {_listed(names)}")
@@ -51,25 +49,6 @@ def read_known_circuit(path: str, space: Space) -> Tensor:
     if not known.any() or known.all():
         raise DataError(f"{path}: names {'every' if known.all() else 'no'} unit, so nothing can be told apart")
     return known
-
-
-def _read(path: str) -> _File:
-    try:
-        if Path(path).stat().st_size > MOST_BYTES:
-            raise DataError(f"{path}: is larger than {MOST_BYTES >> 20} MiB")
-        raw = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
-    try:
-        return (
-            _File.model_validate_json(raw) if parse_json(f"{path}:", raw, most_values=MOST_UNITS) else _File(units={})
-        )
-    except CheckpointError as error:
-        raise DataError(str(error)) from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DataError(f'{path}: {place}: {first["msg"].lower()}; it is {{"units": {{"z.0": [3]}}}}') from None
 
 
 def _listed(names: Mapping[str, Site]) -> str:
