@@ -38,7 +38,7 @@ from mechint.results.outcome import Outcome
 from mechint.task.ablation import Ablation
 
 SEEDS_A_SIDE = 3
-GATED = {"faithfulness": 0.03, "loss": 0.03, "full_loss": 0.002}
+GATED = {"faithfulness": 0.03, "loss": 0.03, "full_loss": 0.0005}
 """The gated measures and their ``max_drop``; the last does not depend on the search, so it can be gated closely."""
 NOISE = 0.5
 """Of a noised layer's weights, in their standard deviation."""

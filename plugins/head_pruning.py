@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from mechint.task.ablation import Ablation
     from mechint.task.task import Task
 
-SCORING_BATCHES = 8
+SCORING_POINTS = 8
 
 Scores = Literal["sensitivity", "attribution", "integrated_gradients", "leave_one_out", "learned"]
 
@@ -132,7 +132,7 @@ _SCORES_ARE = {
     "attribution": "-d({loss})/dgate at the full model",
     "integrated_gradients": "the integral of -d({loss})/dgate from no head to all",
     "leave_one_out": "{loss} without the head minus {loss} of the full model",
-    "learned": "-d({loss})/dgate at the circuit",
+    "learned": "the integral of -d({loss})/dgate from no head to the circuit",
 }
 
 
@@ -187,12 +187,12 @@ def _learn(
     objective: Objective, options: Options, schedules: Schedules | None, seed: int, journal: Journal
 ) -> tuple[Tensor, Tensor, list[str]]:
     """Gates learned at the target sparsity; those that were kept rank above all others."""
-    from mechint.search.find import describe_candidates, find_mask, score_at
+    from mechint.search.find import describe_candidates, find_mask, score_to
 
     settings = settings_of(options, schedules, options.target_sparsity, seed)
     candidates = find_mask(objective, options.estimator, settings, journal)
     kept = candidates[0].kept
-    per_unit = score_at(objective, kept, batches=SCORING_BATCHES, first_step=options.steps)
+    per_unit = score_to(objective, kept, points=SCORING_POINTS, first_step=options.steps)
     scores = per_unit.new_zeros(objective.size).index_add_(0, objective.groups, per_unit)
     return scores, scores + kept * (scores.max() - scores.min() + 1), [describe_candidates(candidates)]
 

@@ -6,7 +6,7 @@ The method of "Scaling Sparse Feature Circuit Finding to Gemma 9B" (Tonkić and 
 2. What a mask drops is replaced by the spec's ablation; what it keeps passes unchanged.
 3. Search for the mask of least loss that keeps exactly the share of channels that ``target_sparsity`` leaves.
    Six estimators can do it, see ``Options.estimator``; several candidates are compared on the search examples.
-4. Score every channel by the loss's gradient at the mask that was found.
+4. Score every channel by integrated gradients from keeping nothing to the mask that was found, or by leaving it out.
 
 Cost: ``steps`` forward and backward passes over ``batch_size`` examples and eight more for the scores; a forward pass
 over the search examples for each candidate, and for the mean if that is the ablation.
@@ -14,7 +14,7 @@ over the search examples for each candidate, and for the mean if that is the abl
 ``sites`` widens or moves the search: heads, neurons and channels together are one circuit at one budget.
 
 What to distrust: channels of K and V are a basis that training chose, not features; at high sparsity many circuits are
-nearly as good as the best one; a score is a first-order effect of one channel and misses those with a backup.
+nearly as good as the best one; leaving one channel out misses those with a backup.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ if TYPE_CHECKING:
     from mechint.circuit.space import Space
     from mechint.journal import Journal
     from mechint.results.values import ItemReport
+    from mechint.search.objective import Objective
     from mechint.spec.schedules import Schedules
     from mechint.subject.subject import Subject
     from mechint.task.ablation import Ablation
     from mechint.task.task import Task
 
-SCORING_BATCHES = 8
+SCORING_POINTS = 8
 
 
 class Options(MaskOptions):
@@ -53,6 +54,10 @@ class Options(MaskOptions):
     """Where the units are: channels of q, k and v, heads at z, neurons at mlp_post; one circuit over all of them."""
     tied: bool = False
     """One mask for K and V: a channel is kept in both or in neither. Needs sites: [k, v]."""
+
+    scores: Literal["integrated_gradients", "leave_one_out"] = "integrated_gradients"
+    """How units are scored once the circuit is found. leave_one_out is exact, in the full model, and costs about a
+    third of a forward pass over the search examples for every unit."""
 
     @model_validator(mode="after")
     def _ties_keys_and_values(self) -> Self:
@@ -79,7 +84,7 @@ def mechint_analyze(
     journal: Journal,
 ) -> Analysis:
     from mechint.circuit.circuit import Analysis, Circuit
-    from mechint.search.find import describe_candidates, find_mask, score_at
+    from mechint.search.find import describe_candidates, find_mask
     from mechint.search.objective import Objective
 
     space = subject.space({site: "head" if site == "z" else "channel" for site in options.sites})
@@ -97,10 +102,10 @@ def mechint_analyze(
     settings = settings_of(options, schedules, options.target_sparsity, seed)
     candidates = find_mask(objective, options.estimator, settings, journal)
     kept = candidates[0].kept
-    scores = score_at(objective, kept, batches=SCORING_BATCHES, first_step=options.steps)
+    scores = _score(objective, kept, options, journal)
     return Analysis(
         circuit=Circuit(space=space, kept=kept[objective.groups], scores=scores, groups=objective.groups),
-        scores_are=f"-d({task.metric.loss_name})/dmask at the circuit",
+        scores_are=_SCORES_ARE[options.scores].format(loss=task.metric.loss_name),
         summary=[describe_candidates(candidates)],
     )
 
@@ -113,6 +118,22 @@ def mechint_figures(report: ItemReport, folder: Path) -> Sequence[str]:
     draw_channel_scores(folder / "final_masks.pt", report.id, report.scores_are, folder / "kv_channel_importance.png")
     draw_search_curves(folder / "metrics.jsonl", report.id, folder / "sparsity_curves.png")
     return ["kv_channel_importance.png", "sparsity_curves.png"]
+
+
+_SCORES_ARE = {
+    "integrated_gradients": "the integral of -d({loss})/dmask from nothing to the circuit",
+    "leave_one_out": "{loss} without the unit minus {loss} of the full model",
+}
+
+
+def _score(objective: Objective, kept: Tensor, options: Options, journal: Journal) -> Tensor:
+    """The score of every unit ``[n]``."""
+    from mechint.search.effects import leave_one_out
+    from mechint.search.find import score_to
+
+    if options.scores == "leave_one_out":
+        return leave_one_out(objective, journal)[objective.groups].float()
+    return score_to(objective, kept, points=SCORING_POINTS, first_step=options.steps)
 
 
 def _groups(space: Space, *, tied: bool) -> Tensor:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from mechint.task.examples import Examples
     from mechint.task.task import Task
 
-SCORING_BATCHES = 8
+SCORING_POINTS = 8
 MOVED_TOKENS = 5
 
 Scores = Literal["attribution", "integrated_gradients", "activation_norm", "leave_one_out", "learned"]
@@ -123,7 +123,7 @@ _SCORES_ARE = {
     "integrated_gradients": "the integral of -d({loss})/dmask from no neuron to all, by {points} midpoints",
     "activation_norm": "mean size of the activation times the length of the output weights, no causal estimate",
     "leave_one_out": "{loss} without the neuron minus {loss} of the full model",
-    "learned": "-d({loss})/dmask at the circuit",
+    "learned": "the integral of -d({loss})/dmask from no neuron to the circuit",
 }
 
 
@@ -132,13 +132,13 @@ def _find(
 ) -> tuple[Tensor, Tensor, list[str]]:
     """Which neurons are kept ``[n]``, their scores ``[n]``, and a sentence where one is due."""
     from mechint.circuit.circuit import keep_top
-    from mechint.search.find import describe_candidates, find_mask, score_at
+    from mechint.search.find import describe_candidates, find_mask, score_to
 
     settings = settings_of(options, schedules, options.target_sparsity, seed)
     if options.scores == "learned":
         candidates = find_mask(objective, options.estimator, settings, journal)
         kept = candidates[0].kept
-        scores = score_at(objective, kept, batches=SCORING_BATCHES, first_step=options.steps)
+        scores = score_to(objective, kept, points=SCORING_POINTS, first_step=options.steps)
         return kept, scores, [describe_candidates(candidates)]
     scores = _score(objective, options, journal)
     remark = "the scores are sizes of activations and no causal estimate: a reference for the others to beat"

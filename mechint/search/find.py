@@ -16,7 +16,7 @@ from mechint.search.ranked import integrated_gradients, iterated_ig
 from mechint.search.settings import Estimator, Guard, SearchSettings
 from mechint.search.swap import swap
 
-__all__ = ["Candidate", "describe_candidates", "find_mask", "score_at"]
+__all__ = ["Candidate", "describe_candidates", "find_mask", "score_to"]
 
 RANKING_SHARE = 0.25
 """Share of the steps that ``swap`` spends on the ranking it starts from."""
@@ -76,15 +76,17 @@ def _ceiling(objective: Objective) -> float:
     return max(full, empty) + RISE * abs(full - empty) + 0.1 * max(abs(full), abs(empty))
 
 
-def score_at(objective: Objective, kept: Tensor, *, batches: int, first_step: int) -> Tensor:
-    """Each unit's first-order effect ``[n]`` at a found mask ``[m]``: ``-dloss/dmask``, mean over some batches.
+def score_to(objective: Objective, kept: Tensor, *, points: int, first_step: int) -> Tensor:
+    """Each unit's effect ``[n]`` on the way to a found mask ``[m]``: the mean of ``-dloss/dmask`` at midpoints.
 
-    For a kept unit about what dropping it would cost, for a dropped one what adding it would gain. Units that share a
-    mask entry share its effect evenly.
+    The way is from keeping nothing to keeping the circuit, so the kept units' scores add up to about what the circuit
+    gains over nothing; a dropped unit's is what adding it would gain on average. One step's batch at each point. Units
+    that share a mask entry share its effect evenly.
     """
     gain = torch.zeros(objective.size)
-    for offset in range(batches):
-        gain -= objective.gradient(kept.float(), first_step + offset)[1] / batches
+    for number in range(points):
+        mask = (number + 0.5) / points * kept.float()
+        gain -= objective.gradient(mask, first_step + number)[1] / points
     sharing = torch.bincount(objective.groups, minlength=objective.size)
     return (gain / sharing)[objective.groups]
 

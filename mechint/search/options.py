@@ -17,10 +17,10 @@ __all__ = ["MaskOptions", "idle_options", "settings_of", "stated_among"]
 class MaskOptions(OptionsModel):
     """How a mask is searched."""
 
-    estimator: Estimator = "swap"
-    """swap: gradient swaps from an iterated ranking; iterated_ig: that ranking alone; straight_through and
-    hard_concrete: learned masks; integrated_gradients: one ranking, as a reference; best: all that search, sharing the
-    steps, and the winner on the search examples."""
+    estimator: Estimator = "best"
+    """best: all that search, sharing the steps, and the winner on the search examples; swap: gradient swaps from an
+    iterated ranking; iterated_ig: that ranking alone; straight_through and hard_concrete: learned masks;
+    integrated_gradients: one ranking, as a reference."""
     steps: Annotated[int, Field(ge=12, le=1_000_000)] = 200
     """Forward and backward passes, over all stages of the search."""
     batch_size: Annotated[int, Field(ge=1)] = 16

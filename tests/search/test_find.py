@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from mechint.errors import DivergedError
 from mechint.journal import Journal
-from mechint.search.find import find_mask, score_at
+from mechint.search.find import find_mask, score_to
 from mechint.search.settings import Guard, SearchSettings
 from mechint.search.swap import swap
 from tests.tiny import PLANTED_K, PLANTED_V
@@ -77,10 +79,19 @@ def test_swap_improves_a_bad_start_at_the_same_size(make_objective):
 
 def test_scores_are_highest_on_planted_units(make_objective):
     objective = make_objective()
-    scores = objective.space.split(score_at(objective, torch.ones(32, dtype=torch.bool), batches=2, first_step=0))
+    scores = objective.space.split(score_to(objective, torch.ones(32, dtype=torch.bool), points=2, first_step=0))
     planted = torch.cat([scores[site][list(units)] for site, units in (PLANTED_V | PLANTED_K).items()])
     everything = torch.cat(list(scores.values()))
     assert planted.abs().sum() == pytest.approx(float(everything.abs().sum()))
+
+
+def test_scores_of_a_circuit_add_up_to_what_it_gains_over_nothing(make_objective):
+    """The integral of a gradient along a way is the difference between its ends."""
+    objective = replace(make_objective(), batch_size=32)  # every example in every batch
+    kept = torch.arange(32) % 3 == 0
+    scores = score_to(objective, kept, points=64, first_step=0)
+    gained = objective.loss(torch.zeros_like(kept)) - objective.loss(kept)
+    assert float(scores[kept].sum()) == pytest.approx(gained, rel=1e-3)
 
 
 def test_a_loss_that_is_not_a_number_stops_the_search_with_advice():
