@@ -123,7 +123,11 @@ COSINE = Schedules.model_validate({"sparsity": "cosine"})
             "without effect on scores: attribution: points, schedules.sparsity",
         ),
         ({"points": 4, "batch_size": 8}, None, None),
-        ({"scores": "learned", "learning_rate": 0.2}, None, "without effect on swap: learning_rate"),
+        (
+            {"scores": "learned", "estimator": "swap", "learning_rate": 0.2},
+            None,
+            "without effect on swap: learning_rate",
+        ),
     ],
 )
 def test_what_a_way_of_scoring_does_not_use_is_said(options, schedules, note):
