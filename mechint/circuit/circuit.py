@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mechint.circuit.effect_map import EffectMap
-from mechint.circuit.space import Space
+from mechint.circuit.space import Site, Space
 from mechint.files import atomic_write
 
 if TYPE_CHECKING:
@@ -62,11 +62,20 @@ def keep_top(scores: Tensor, count: int) -> Tensor:
 
 
 def random_like(circuit: Circuit, generator: torch.Generator) -> Tensor:
-    """Boolean mask ``[n]`` of a random circuit that keeps as many units as ``circuit`` at every site."""
-    pieces = [
-        piece[torch.randperm(len(piece), generator=generator)] for piece in circuit.space.split(circuit.kept).values()
-    ]
-    return torch.cat(pieces)
+    """Boolean mask ``[n]`` of a random circuit that keeps as many units as ``circuit`` at every site.
+
+    Where a whole site is a unit, it keeps as many as ``circuit`` of every kind of site.
+    """
+    pieces = circuit.space.split(circuit.kept)
+    groups: dict[Site | str, list[Site]] = {}
+    for site, piece in pieces.items():
+        groups.setdefault(site.kind if len(piece) == 1 else site, []).append(site)
+    drawn: dict[Site, Tensor] = {}
+    for sites in groups.values():
+        kept = torch.cat([pieces[site] for site in sites])
+        shuffled = kept[torch.randperm(len(kept), generator=generator)]
+        drawn.update(zip(sites, shuffled.split([len(pieces[site]) for site in sites]), strict=True))
+    return torch.cat([drawn[site] for site in pieces])
 
 
 def save_masks(circuit: Circuit, path: Path) -> None:
