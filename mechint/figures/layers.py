@@ -29,8 +29,7 @@ _SHORTEST, _LONGEST, _LAYER = 4.2, 12.0, 0.3
 def draw_layers(effects: EffectTable, title: str, target: Path) -> None:
     """A bar for each column of a map in each layer, with its 95 % interval."""
     layers, count = np.arange(len(effects.rows)), len(effects.columns)
-    across = float(np.clip(_LAYER * len(layers), _MOST_TICKS = 32
-_SHORTEST, _LONGEST))
+    across = float(np.clip(_LAYER * len(layers), _SHORTEST, _LONGEST))
     size = (_LEFT + across + _RIGHT, _HEIGHT)
     with drawing(target, *size) as figure:
         _head(figure, size, title, effects.title, "lines: 95 % intervals")
@@ -52,8 +51,7 @@ _SHORTEST, _LONGEST))
 def draw_lens(probability: EffectTable, rank: EffectTable, title: str, target: Path) -> None:
     """The answer's probability and, on a log axis below it, its rank, in bands of their 95 % intervals."""
     layers = np.arange(len(probability.rows))
-    across = float(np.clip(_LAYER * len(layers), _MOST_TICKS = 32
-_SHORTEST, _LONGEST))
+    across = float(np.clip(_LAYER * len(layers), _SHORTEST, _LONGEST))
     down, between = 1.35, 0.2
     size = (_LEFT + across + 0.2, _TOP + 2 * down + between + _BELOW)
     with drawing(target, *size) as figure:

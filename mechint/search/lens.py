@@ -35,7 +35,7 @@ class Seen:
     probability: Tensor
     """Of all answers together."""
     rank: Tensor
-    """Of the best answer; 1 is the most probable token."""
+    """Of the best answer; 1 is the most probable token, and of tokens that tie each has the mean of their ranks."""
 
 
 def look_through(
@@ -75,7 +75,8 @@ def _probability(seen: Predictions) -> Tensor:
 
 def _rank(seen: Predictions) -> Tensor:
     best = values_at(seen.logits, seen.answers, absent=-torch.inf).amax(-1, keepdim=True)
-    return 1 + (seen.logits > best).sum(-1).to(seen.logits.dtype)
+    before, beside = ((seen.logits > best).sum(-1), (seen.logits == best).sum(-1) - 1)
+    return 1 + before + beside.to(seen.logits.dtype) / 2
 
 
 _READINGS = {

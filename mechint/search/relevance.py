@@ -108,7 +108,8 @@ class _Pass:
         parts = [Site(layer, kind) for layer in layers for kind in PARTS]
         with self._gradients():
             seen, values = self._run([*streams, *parts])
-        found = self._relevance(seen, values)
+            given = torch.autograd.grad(values.sum(), list(seen.values()), allow_unused=True)
+        found = self._relevance(seen, given)
         output = values.detach()
         if self.rule == "relp":
             output = output - self._values(_corrupted(self.batch))
@@ -153,16 +154,16 @@ class _Pass:
         (values,) = read_values([self.metric.score], readout, examples)
         return values if self.metric.higher_is_better else -values
 
-    def _relevance(self, seen: dict[Site, Tensor], values: Tensor) -> dict[Site, Tensor]:
+    @torch.no_grad()
+    def _relevance(self, seen: Mapping[Site, Tensor], gradients: Sequence[Tensor | None]) -> dict[Site, Tensor]:
         """Gradient times activation ``[b p]`` at each site, added up over the channels; 0 at padding."""
         sites = list(seen)
-        gradients = torch.autograd.grad(values.sum(), [seen[site] for site in sites], allow_unused=True)
         against: Mapping[Site, Tensor] = {}
         if self.rule == "relp":
             against = activations(self.subject, _corrupted(self.batch), sites)
         found = {}
         for site, gradient in zip(sites, gradients, strict=True):
-            activation = seen[site].detach()
+            activation = seen[site]
             moved = activation - against[site] if against else activation
             shares = torch.zeros_like(moved) if gradient is None else gradient * moved
             found[site] = shares.double().sum(-1).cpu().masked_fill(~self.batch.real.cpu(), 0)

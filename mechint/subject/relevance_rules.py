@@ -86,7 +86,7 @@ def find_rules(subject: Subject) -> Rules:
     neurons = [Site(layer, "mlp_post") for layer in layers]
     with recording_calls(subject) as calls:
         seen = capture(subject, neurons, trial_tokens(subject))
-    norms = {call.module: norm for call in calls if (norm := _norm_of(call, subject.dtype)) is not None}
+    norms = {call.module: norm for call in calls if (norm := find_norm(call, subject.dtype)) is not None}
     bent = [call for call in calls if call.module not in norms and _is_activation(call)]
     rules = Rules(
         subject=subject,
@@ -140,10 +140,6 @@ def _share(activation: Tensor, *, share: float) -> Tensor:
     if not activation.requires_grad:
         return activation
     return activation.detach() if share == 0 else _instead(activation, share * activation)
-
-
-def _norm_of(call: Call, dtype: torch.dtype) -> Norm | None:
-    return None if _is(call.given, call.output) else find_norm(call, dtype)
 
 
 def _is_activation(call: Call) -> bool:
