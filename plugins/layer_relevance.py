@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 Quantity = Literal["relevance", "direct", "lens", "knock_out"]
 Rule = Literal["plain", "cp_lrp", "attn_lrp", "relp"]
 
-PARTS = ("attn_out", "mlp_out")
-
 
 class Options(OptionsModel):
     """Find the layers that make the behaviour."""
@@ -143,7 +141,7 @@ def _add_relevance(
     summary: list[str],
     tables: list[TitledTable],
 ) -> None:
-    from mechint.search.relevance import measure_relevance
+    from mechint.search.relevance import PARTS, measure_relevance
     from mechint.search.spans import spans_of
 
     spans = spans_of(subject, task.search)
@@ -180,8 +178,10 @@ def _describe_gap(rule: Rule, found: Relevance, unit: str) -> str:
     if rule == "cp_lrp" and gap <= CONSERVED:
         return f"cp_lrp: relevance is conserved: in every layer it adds up to the metric ({output}), to {gap:.0e} of it"
     place = f"entering layer {worst}" if worst < len(found.gap) - 1 else "leaving the last layer"
-    why = "biases keep some" if rule == "cp_lrp" else "this rule does not conserve it"
-    return f"{rule}: relevance adds up to the metric ({output}) but for {gap:.2%} of it at most, {place}; {why}"
+    why = "biases, and metrics that are not linear in the logits, keep some"
+    if rule != "cp_lrp":
+        why = "this rule does not conserve it"
+    return f"{rule}: what relevance adds up to is off the metric ({output}) by {gap:.2%} at most, {place}; {why}"
 
 
 def _list_sums(found: Mapping[Rule, Relevance], unit: str) -> TitledTable:
@@ -219,6 +219,7 @@ def _add_direct(
     """A model without a linear direct path goes without, unless the circuit is to be chosen by it."""
     from mechint.errors import CheckpointError
     from mechint.search.direct_attribution import attribute_directly, name_target
+    from mechint.search.relevance import PARTS
 
     try:
         found = attribute_directly(subject, task.search, journal, batch_size=options.batch_size)
@@ -324,6 +325,7 @@ def _map(
 def _circuit(subject: Subject, scored: EffectMap, options: Options) -> Circuit:
     """Each layer's attention and MLP as units, by their mean in a map whose first columns they are."""
     from mechint.circuit.circuit import Circuit, keep_top
+    from mechint.search.relevance import PARTS
 
     space = subject.space(dict.fromkeys(PARTS, "site"))
     scores = scored.mean[:, : len(PARTS)].flatten().float()
