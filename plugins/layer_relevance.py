@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mechint.search.relevance import Relevance
     from mechint.spec.schedules import Schedules
     from mechint.subject.subject import Subject
+    from mechint.subject.tuned_lens import Affine
     from mechint.task.ablation import Ablation
     from mechint.task.task import Task
 
@@ -85,7 +86,11 @@ def mechint_analyze(
     journal: Journal,
 ) -> Analysis:
     from mechint.circuit.circuit import Analysis
+    from mechint.subject.tuned_lens import read_tuned_lens
 
+    if idle := _idle(options):
+        journal.note(f"without effect on what is measured: {', '.join(idle)}")
+    tuned = {} if options.tuned_lens is None else read_tuned_lens(options.tuned_lens, subject)
     maps: dict[str, EffectMap] = {}
     summary: list[str] = []
     tables: list[TitledTable] = []
@@ -94,7 +99,7 @@ def mechint_analyze(
     if options.measures("direct"):
         _add_direct(subject, task, options, journal, maps, tables)
     if options.measures("lens"):
-        _add_lens(subject, task, options, journal, maps, summary)
+        _add_lens(subject, task, tuned, options, journal, maps, summary)
     if options.measures("knock_out"):
         _add_knock_out(subject, task, ablation, options, journal, maps)
     scored = maps[_scored(options)]
@@ -121,6 +126,14 @@ def mechint_figures(report: ItemReport, folder: Path) -> Sequence[str]:
         draw_lens(effects["lens_probability"], effects["lens_rank"], report.id, folder / "lens.png")
         drawn.append("lens.png")
     return drawn
+
+
+def _idle(options: Options) -> list[str]:
+    """Options that are stated and belong to a quantity that is not measured."""
+    owners: Mapping[str, Quantity] = {"rules": "relevance", "tuned_lens": "lens"}
+    return [
+        f"method.{name}" for name in owners if name in options.model_fields_set and not options.measures(owners[name])
+    ]
 
 
 def _map_name(rule: Rule) -> str:
@@ -266,12 +279,16 @@ def _interval(task: Task, values: Tensor) -> str:
 
 
 def _add_lens(
-    subject: Subject, task: Task, options: Options, journal: Journal, maps: dict[str, EffectMap], summary: list[str]
+    subject: Subject,
+    task: Task,
+    tuned: Mapping[int, Affine],
+    options: Options,
+    journal: Journal,
+    maps: dict[str, EffectMap],
+    summary: list[str],
 ) -> None:
     from mechint.search.lens import look_through
-    from mechint.subject.tuned_lens import read_tuned_lens
 
-    tuned = {} if options.tuned_lens is None else read_tuned_lens(options.tuned_lens, subject)
     seen = look_through(
         subject, task.search, tuned, journal, batch_size=options.batch_size, budget=options.memory << 20
     )
@@ -280,7 +297,8 @@ def _add_lens(
         title = f"{name} of the answer, as {lens} shows it in what each layer leaves"
         maps[f"lens_{name}"] = _map(task, f"lens_{name}", title, name, ("answer",), "token", values.unsqueeze(2))
     shares = seen.probability.double().mean(0)
-    half = next(layer for layer in range(len(shares)) if bool((shares[layer:] >= shares[-1] / 2).all()))
+    below = (shares < shares[-1] / 2).nonzero()
+    half = int(below[-1]) + 1 if len(below) else 0
     summary.append(
         f"{lens.removeprefix('the ')}: from layer {half} on the answer has at least half of the probability "
         f"{float(shares[-1]):.3f} that it has in the end"

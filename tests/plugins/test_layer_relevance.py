@@ -161,6 +161,12 @@ def test_a_tuned_lens_of_identities_is_the_logit_lens(subject, task, tmp_path):
     assert [one.summary[-1].split(":")[0] for one in (plain, tuned)] == ["logit lens", "tuned lens"]
 
 
+def test_options_of_what_is_not_measured_are_named(subject, task):
+    journal = Journal()
+    analyze(subject, task, journal, quantities=("direct",), rules=("cp_lrp",))
+    assert "without effect on what is measured: method.rules" in journal.notes
+
+
 def test_weights_stay_as_they_are(subject, task):
     before = {name: weight.clone() for name, weight in subject.model.state_dict().items()}
     analyze(subject, task, quantities=ALL, rules=RULES)
