@@ -66,7 +66,7 @@ def measure_relevance(
     *,
     batch_size: int,
 ) -> Relevance:
-    """One forward and one backward pass over the examples; for relp one more forward pass over the corrupted ones.
+    """One forward and one backward pass over the examples; for relp two more forward passes over the corrupted ones.
 
     Raises DataError where the metric has no gradient or relp no corrupted prompts, and CheckpointError where the rules
     do not fit the model.
