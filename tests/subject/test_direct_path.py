@@ -5,7 +5,7 @@ import torch
 
 from mechint.circuit.space import Site
 from mechint.errors import CheckpointError
-from mechint.subject.direct_path import DirectPath, capture_with_readout, find_direct_path, output_weights
+from mechint.subject.direct_path import capture_with_readout, find_direct_path, output_weights
 from tests.subject.families import D_MLP, D_MODEL, FAMILIES, N_LAYER, TOKENS, open_family, save
 from tests.tiny import random_model, subject_of
 
@@ -31,26 +31,12 @@ def subject(request, tmp_path):
     return open_family(save(FAMILIES[request.param], tmp_path))
 
 
-def test_a_norm_multiplies_and_may_take_off_the_mean():
-    """(3, 1) less its mean 2 is (1, -1), times the gain (1, 2) is (1, -2); without the mean it is (3, 2)."""
-    norm = {"gain": torch.tensor([1.0, 2.0]), "bias": torch.zeros(2), "unembedding": torch.eye(2)}
-    added = torch.tensor([[3.0, 1.0]])
-    assert DirectPath(centred=True, **norm).enter(added).tolist() == [[1, -2]]
-    assert DirectPath(centred=False, **norm).enter(added).tolist() == [[3, 2]]
-
-
-def test_the_scale_is_what_the_norm_made_of_the_stream():
-    """(1, -2) became (0.5, -1) after the bias (0.25, 0) is taken off: a scale of 0.5."""
-    path = DirectPath(gain=torch.ones(2), bias=torch.tensor([0.25, 0.0]), centred=False, unembedding=torch.eye(2))
-    assert path.scale(torch.tensor([[1.0, -2.0]]), torch.tensor([[0.75, -1.0]])).tolist() == [0.5]
-
-
 def test_scaled_streams_are_the_models_own_logits(subject):
     path, (seen, _) = find_direct_path(subject), everything(subject)
     stream = seen[Site(N_LAYER - 1, "resid_post")].flatten(0, 1)
     module = subject.module(subject.unembedding.path)
-    read = torch.nn.LayerNorm(D_MODEL, elementwise_affine=False)(stream) if path.centred else rms(stream)
-    logits = (path.gain * read + path.bias) @ path.unembedding.T + (0 if module.bias is None else module.bias)
+    read = torch.nn.LayerNorm(D_MODEL, elementwise_affine=False)(stream) if path.norm.centred else rms(stream)
+    logits = (path.norm.gain * read + path.norm.bias) @ path.unembedding.T + (0 if module.bias is None else module.bias)
     torch.testing.assert_close(logits.view(*TOKENS.shape, -1), subject.logits(TOKENS), atol=2e-3, rtol=1e-3)
 
 
@@ -61,8 +47,8 @@ def rms(stream):
 def test_the_scale_is_one_over_the_spread_of_the_stream(subject):
     path, (seen, readout) = find_direct_path(subject), everything(subject)
     stream = seen[Site(N_LAYER - 1, "resid_post")].flatten(0, 1)
-    spread = stream.std(-1, correction=0) if path.centred else stream.square().mean(-1).sqrt()
-    torch.testing.assert_close(path.scale(stream, readout.last), 1 / spread, atol=1e-4, rtol=1e-3)
+    spread = stream.std(-1, correction=0) if path.norm.centred else stream.square().mean(-1).sqrt()
+    torch.testing.assert_close(path.norm.scale(stream, readout.last), 1 / spread, atol=1e-4, rtol=1e-3)
 
 
 def test_output_weights_give_what_the_mlp_adds(subject):
@@ -81,7 +67,7 @@ def test_a_model_whose_path_bends_says_where(name, tmp_path):
 
 def test_a_model_of_nanogpt_has_a_path_and_keeps_no_hook():
     subject = subject_of(random_model())
-    assert find_direct_path(subject).centred
+    assert find_direct_path(subject).norm.centred
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in subject.model.modules())
 
 
