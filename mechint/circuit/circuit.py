@@ -66,8 +66,8 @@ def keep_top(scores: Tensor, count: int) -> Tensor:
 def random_like(circuit: Circuit, generator: torch.Generator) -> Tensor:
     """Boolean mask ``[n]`` of a random circuit that keeps as many units as ``circuit`` at every site.
 
-    Where a whole site is a unit, it keeps as many as ``circuit`` of every kind of site. Units of one group stay together:
-    what is shuffled are groups with as many units at the same sites.
+    Where a whole site is a unit, it keeps as many as ``circuit`` of every kind of site. Units of one group stay
+    together: what is shuffled are groups with as many units at the same sites.
     """
     kept = circuit.kept.clone()
     for units in _interchangeable(circuit):
