@@ -18,8 +18,9 @@ from mechint.engine.measured import Measured, waits_for_others
 from mechint.engine.plugins import Plugins
 from mechint.errors import UsageError
 from mechint.journal import Progress
+from mechint.results.facts import spec_facts
 from mechint.results.store import write_done, write_report
-from mechint.results.values import ItemReport, Outcome, RunReport, SpecFacts, Versions
+from mechint.results.values import ItemReport, Outcome, RunReport, Versions
 from mechint.spec.values import Item, Plan
 
 __all__ = ["Finished", "run_plan"]
@@ -50,13 +51,7 @@ def run_plan(plan: Plan, plugins: Plugins) -> Finished:
     interrupted = _run_items(plan, plugins, output_dir, watchers, reports)
     outcome, code = conclude([report.outcome for report in reports], interrupted=interrupted)
     report = RunReport(
-        spec=SpecFacts(
-            path=plan.spec.path,
-            sha256=plan.spec.sha256,
-            name=plan.spec.name,
-            description=plan.spec.description,
-            tags=plan.spec.tags,
-        ),
+        spec=spec_facts(plan.spec),
         started=started.isoformat(timespec="seconds"),
         seconds=time.monotonic() - clock,
         versions=Versions(mechint=__version__, python=platform.python_version(), torch=version("torch")),
