@@ -57,16 +57,17 @@ class TensorBoardTracker:
         self._options: Options | None = None
         self._open: dict[str, tuple[SummaryWriter, int]] = {}
         """Each item's writer, with the number of steps it has logged."""
+        self._waiting: list[tuple[ItemReport, Path]] = []
 
     @hookimpl
     def mechint_run_started(self, plan: Plan) -> None:
         options = plan.spec.trackers.get(NAME)
         if isinstance(options, Options):
-            self._options, self._folder = options, Path(plan.spec.output_dir) / NAME
+            self._begin(options, Path(plan.spec.output_dir))
 
     @hookimpl
     def mechint_progress(self, item: Item, progress: Progress) -> None:
-        from mechint.results.tracked import curve_point
+        from mechint.tracking.keys import curve_point
 
         if self._options is not None and progress.values:
             self._log(item.id, [curve_point(progress.values)])
@@ -74,26 +75,41 @@ class TensorBoardTracker:
     @hookimpl
     def mechint_item_finished(self, report: ItemReport, folder: Path) -> None:
         if self._options is None:
-            return
+            self._waiting.append((report, folder))
+        else:
+            self._finish(report, folder)
+
+    @hookimpl
+    def mechint_run_finished(self, report: RunReport, output_dir: Path) -> None:
+        if self._options is None and NAME in report.spec.trackers:  # a run of the past: nothing told of its start
+            self._begin(Options.model_validate(report.spec.trackers[NAME]), output_dir)
+            for item, folder in self._waiting:
+                self._finish(item, folder)
+        for writer, _ in self._open.values():  # of items that were interrupted
+            writer.close()
+
+    def _begin(self, options: Options, output_dir: Path) -> None:
+        self._options, self._folder = options, output_dir / NAME
+
+    def _finish(self, report: ItemReport, folder: Path) -> None:
+        """Log what the item came to, and the steps of its search that were not watched."""
         from matplotlib.image import imread
 
-        from mechint.results.tracked import curve_points, figures, summary, verdict_table
+        from mechint.results.describe import sentence
+        from mechint.results.markup import escape
+        from mechint.tracking.keys import curve_points, figures, summary
 
-        _, steps = self._writer(report.id)
-        self._log(report.id, curve_points(folder)[steps:])
+        self._log(report.id, curve_points(folder)[self._writer(report.id)[1] :])
         writer, _ = self._open.pop(report.id)
         for key, value in summary(report).items():
             if not isinstance(value, str):
                 writer.add_scalar(f"final/{key}", value)
-        for key, path in figures(report, folder).items() if self._options.figures else ():
-            writer.add_image(key, imread(path), dataformats="HWC")
-        writer.add_text("mechint/verdicts", verdict_table(report))
+        if self._options is not None and self._options.figures:
+            for key, path in figures(report, folder).items():
+                writer.add_image(key, imread(path), dataformats="HWC")
+        told = [f"- {verdict.outcome.value}: {escape(sentence(verdict))}" for verdict in report.verdicts]
+        writer.add_text("mechint/verdicts", "\n".join(told))
         writer.close()
-
-    @hookimpl
-    def mechint_run_finished(self, report: RunReport) -> None:
-        for writer, _ in self._open.values():  # of an interrupted run
-            writer.close()
 
     def _log(self, item: str, points: Sequence[dict[str, float]]) -> None:
         writer, steps = self._writer(item)

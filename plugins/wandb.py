@@ -13,13 +13,8 @@ kept offline and one notice says how to send them later. Keys and tokens stay wh
 from __future__ import annotations
 
 import os
-import re
-import secrets
 import shlex
-import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -32,22 +27,17 @@ from mechint.spec.options import OptionsModel
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import wandb
-
-    from mechint.beside import Beside
     from mechint.journal import Progress
     from mechint.results.values import ItemReport, RunReport, SpecFacts
     from mechint.spec.values import Item, Plan
+    from mechint.tracking.beside import Beside
+    from mechint.tracking.wandb_writer import Tracked
 
 NAME = "wandb"
 MODE_VARIABLE = "WANDB_MODE"
 MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
 """What ``WANDB_MODE`` may say, and what it means."""
 
-INIT_SECONDS = 4.0
-"""For the server's answer as a run is opened."""
-FINISH_SECONDS = 4.0
-"""For what is left to upload as a run is finished."""
 PATIENCE = 10.0
 """At the end of a run, for W&B's next sign of life."""
 STOP_SECONDS = 2.0
@@ -87,7 +77,8 @@ class WandbTracker:
         self._options: Options | None = None
         self._owed: dict[str, tuple[ItemReport, Path]] = {}
         """Items that are finished and not known to be logged."""
-        self._online = True
+        self._tracks = False
+        self._online = False
         self._broken = ""
         self._noticed = False
 
@@ -102,27 +93,35 @@ class WandbTracker:
     @hookimpl
     def mechint_item_started(self, item: Item) -> None:
         from mechint.results.facts import blank_item
+        from mechint.tracking.wandb_writer import Opened
 
         if self._writer is not None:
             self._tell(Opened(self._tracked(blank_item(item), self._output_dir / item.id)))
 
     @hookimpl
     def mechint_progress(self, item: Item, progress: Progress) -> None:
+        from mechint.tracking.wandb_writer import Stepped
+
         if self._writer is not None and progress.values:
             self._tell(Stepped(item.id, dict(progress.values)))
 
     @hookimpl
     def mechint_item_finished(self, report: ItemReport, folder: Path) -> None:
+        from mechint.tracking.wandb_writer import Closed
+
         self._owed[report.id] = report, folder
         if self._writer is not None:
             self._tell(Closed(self._tracked(report, folder)))
 
     @hookimpl
     def mechint_run_finished(self, report: RunReport, output_dir: Path) -> None:
+        from mechint.tracking.wandb_writer import Stopped
+
         if self._options is None and NAME in report.spec.trackers:  # a run of the past: nothing told of its start
             self._begin(Options.model_validate(report.spec.trackers[NAME]), report.spec, output_dir)
             self._tell_owed()
-        self._await_owed()
+        if self._tracks:
+            self._await_owed()
         if self._writer is not None:
             self._writer.tell(Stopped())
             self._writer.close(STOP_SECONDS)
@@ -133,12 +132,13 @@ class WandbTracker:
         mode = MODES.get(word.lower())
         if mode is None:
             self._notice(f"{MODE_VARIABLE} is {word!r}, none of {', '.join(MODES)}; nothing is tracked", hint="")
-        self._online = mode == "online"
-        if mode in ("online", "offline"):
+        self._tracks, self._online = mode in ("online", "offline"), mode == "online"
+        if self._tracks:
             self._start()
 
     def _start(self) -> None:
-        from mechint.beside import Beside
+        from mechint.tracking.beside import Beside
+        from mechint.tracking.wandb_writer import Writer
 
         self._lives -= 1
         self._writer = Beside(partial(Writer, online=self._online))
@@ -152,7 +152,9 @@ class WandbTracker:
             self._writer.tell(message)
 
     def _tell_owed(self) -> None:
-        for report, folder in list(self._owed.values()):
+        from mechint.tracking.wandb_writer import Closed
+
+        for report, folder in self._owed.values():
             if self._writer is not None:
                 self._writer.tell(Closed(self._tracked(report, folder)))
 
@@ -169,6 +171,8 @@ class WandbTracker:
             self._notice(f"W&B has not taken {', '.join(self._owed)}")
 
     def _hear(self, answers: Sequence[object]) -> None:
+        from mechint.tracking.wandb_writer import Told
+
         for answer in answers:
             assert isinstance(answer, Told), answer
             self._owed.pop(answer.logged, None)
@@ -189,9 +193,12 @@ class WandbTracker:
             self._tell_owed()
 
     def _tracked(self, report: ItemReport, folder: Path) -> Tracked:
+        from mechint.tracking.wandb_writer import Tracked
+
         assert self._options is not None, "the tracker has not begun"
         return Tracked(
-            options=self._options,
+            project=self._options.project,
+            entity=self._options.entity,
             spec=self._spec,
             report=report,
             folder=folder.resolve(),
@@ -209,211 +216,3 @@ class WandbTracker:
         self._noticed = True
         remedy = f"wandb sync {shlex.quote(str(self._output_dir))}/wandb/*run-*" if hint is None else hint
         click.echo(f"{NAME}: {printable(text)}" + (f"\n  hint: {printable(remedy)}" if remedy else ""), err=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tracked:
-    """An item, as much of it as is known, and how it is to be tracked."""
-
-    options: Options
-    spec: SpecFacts
-    report: ItemReport
-    folder: Path
-    output_dir: Path
-    """W&B's files go to a folder ``wandb`` below it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """An item has started."""
-
-    item: Tracked
-
-
-@dataclass(frozen=True, slots=True)
-class Stepped:
-    """A search has made a step."""
-
-    id: str
-    values: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """An item is finished, and its files are written."""
-
-    item: Tracked
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """Nothing more follows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What the writer answers; each answer is a sign of life too."""
-
-    logged: str = ""
-    """The id of an item that is logged."""
-    offline: str = ""
-    """Why the writer went offline."""
-    broken: str = ""
-    """Why the writer cannot go on."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Open:
-    """A run of W&B that is not finished."""
-
-    run: wandb.Run
-    online: bool
-    steps: int = 0
-
-
-class Writer:
-    """Logs items with W&B, several at a time; lives in a process of its own."""
-
-    def __init__(self, *, online: bool) -> None:
-        self._online = online
-        self._open: dict[str, Open] = {}
-        self._went_offline = ""
-        self._broken = False
-
-    def __call__(self, message: object) -> Told | None:
-        """Carry out one message; W&B may raise anything, which is answered in words."""
-        if self._broken:
-            return None
-        try:
-            logged = self._carry_out(message)
-        except Exception as error:
-            self._broken = True
-            return Told(broken=reason(error))
-        offline, self._went_offline = self._went_offline, ""
-        return None if isinstance(message, Stepped) else Told(logged=logged, offline=offline)
-
-    def _carry_out(self, message: object) -> str:
-        """Do what the message says; the id of the item that is logged with it, if one is."""
-        match message:
-            case Opened(item):
-                self._open[item.report.id] = self._begin(item)
-            case Stepped(id_, values) if id_ in self._open:
-                self._step(self._open[id_], values)
-            case Closed(item):
-                self._finish(item)
-                return item.report.id
-            case Stopped():
-                self._stop()
-        return ""
-
-    def _begin(self, item: Tracked) -> Open:
-        """A run for the item: online while the server answers, else offline."""
-        import wandb
-
-        wandb.setup(wandb.Settings(silent=True))
-        if self._online:
-            run_id = secrets.token_hex(4)
-            try:
-                if wandb.login(prompt=False, verify=False):
-                    return Open(run=_init(item, "online", run_id), online=True)
-                self._go_offline("not logged in")
-            except Exception as error:
-                self._go_offline(reason(error))
-            for leftover in (item.output_dir / "wandb").glob(f"run-*-{run_id}"):
-                shutil.rmtree(leftover, ignore_errors=True)
-        return Open(run=_init(item, "offline", secrets.token_hex(4)), online=False)
-
-    def _go_offline(self, why: str) -> None:
-        self._online, self._went_offline = False, why
-
-    def _step(self, opened: Open, values: Mapping[str, float]) -> None:
-        from mechint.results.tracked import curve_point
-
-        opened.run.log(curve_point(values), step=opened.steps)
-        opened.steps += 1
-
-    def _finish(self, item: Tracked) -> None:
-        """Log what the item came to; an item of which no step was seen is logged whole, from its files."""
-        from mechint.results.tracked import config, curve_points, summary
-
-        opened = self._open.pop(item.report.id, None)
-        if opened is None or (opened.online and not self._online):
-            opened = self._begin(item)
-        for step, point in list(enumerate(curve_points(item.folder)))[opened.steps :]:
-            opened.run.log(point, step=step)
-        opened.run.config.update(config(item.spec, item.report), allow_val_change=True)
-        _log_files(opened.run, item)
-        opened.run.summary.update(summary(item.report))
-        try:
-            opened.run.finish(exit_code=0 if item.report.error is None else 1)
-        except TimeoutError:  # all of it is on disk
-            self._go_offline(f"{item.report.id} was not uploaded within {FINISH_SECONDS:.0f} s")
-
-    def _stop(self) -> None:
-        """Finish what was interrupted, and W&B itself."""
-        import wandb
-
-        for opened in self._open.values():
-            opened.run.finish(exit_code=1)
-        self._open.clear()
-        wandb.teardown()
-
-
-def reason(error: Exception) -> str:
-    """The first line of an error without what may be secret: keys, tokens and the user's part of an address."""
-    line = (str(error).splitlines() or [""])[0]
-    line = re.sub(r"//[^/@\s]*@", "//", line)
-    line = re.sub(r"[A-Za-z0-9_-]{32,}", "…", line)
-    return f"{type(error).__name__}: {line}".removesuffix(": ")
-
-
-def _init(item: Tracked, mode: Literal["online", "offline"], run_id: str) -> wandb.Run:
-    import wandb
-
-    from mechint.results.tracked import config
-
-    return wandb.init(
-        id=run_id,
-        project=item.options.project,
-        entity=item.options.entity,
-        group=item.spec.name,
-        name=item.report.id,
-        job_type=item.report.method["name"],
-        tags=item.spec.tags,
-        notes=item.spec.description or None,
-        config=config(item.spec, item.report),
-        dir=str(item.output_dir),
-        mode=mode,
-        reinit="create_new",
-        settings=wandb.Settings(
-            silent=True,
-            console="off",
-            disable_git=True,
-            disable_code=True,
-            init_timeout=INIT_SECONDS,
-            finish_timeout=FINISH_SECONDS,
-            finish_timeout_raises=True,
-        ),
-    )
-
-
-def _log_files(run: wandb.Run, item: Tracked) -> None:
-    """Figures, tables and masks."""
-    import wandb
-
-    from mechint.results.tracked import LAYER_COLUMNS, MASKS, VERDICT_COLUMNS
-    from mechint.results.tracked import figures, layer_rows, masks_name, verdict_rows
-
-    shown: dict[str, object] = {key: wandb.Image(str(path)) for key, path in figures(item.report, item.folder).items()}
-    tables = {
-        "mechint/layer_summary": (LAYER_COLUMNS, layer_rows(item.report)),
-        "mechint/verdicts": (VERDICT_COLUMNS, verdict_rows(item.report)),
-    }
-    for key, (columns, rows) in tables.items():
-        if rows:
-            shown[key] = wandb.Table(columns=list(columns), data=rows)
-    run.log(shown)
-    if MASKS in item.report.artifacts:
-        artifact = wandb.Artifact(masks_name(item.report), type="masks", metadata={"item": item.report.id})
-        artifact.add_file(str(item.folder / MASKS))
-        run.log_artifact(artifact)
