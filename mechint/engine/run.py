@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -62,9 +62,19 @@ def run_plan(plan: Plan, plugins: Plugins) -> Finished:
     )
     write_report(report, output_dir)
     watchers.notify("mechint_run_finished", report=report, output_dir=output_dir)
-    if watchers.broken:
+    if not watchers.broken.keys() <= _of_trackers(watchers.broken, plan, plugins):
         code = worst([code, ExitCode.INTERNAL])
     return Finished(report=report, code=code, broken=tuple(watchers.broken.items()))
+
+
+def _of_trackers(observers: Collection[str], plan: Plan, plugins: Plugins) -> set[str]:
+    """Which of the observers mirror the run elsewhere: where one of them breaks, the run is none the worse."""
+    trackers = [plugins.listed[name] for name in plan.spec.trackers]
+    return {
+        observer
+        for observer in observers
+        if any(observer == tracker.name or observer.startswith(f"{tracker.module}.") for tracker in trackers)
+    }
 
 
 def _open_folder(path: str) -> Path:

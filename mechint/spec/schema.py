@@ -133,12 +133,12 @@ def _trackers(catalog: Catalog, taken: Collection[str], defs: Schema) -> Schema:
     sections: Schema = {}
     for name, model in catalog.trackers.items():
         if model is None:
-            sections.setdefault(name, {})
+            sections[name] = {"description": f"Options of {name}, if it tracks runs."}
         elif name in taken:
             raise PluginError(f"the tracker {name!r} has the name of a key that specs have themselves")
         else:
             defs[f"tracker.{name}"] = _section(model, f"tracker.{name}", defs)
-            sections[name] = {"$ref": f"{_REFERENCE}tracker.{name}"}
+            sections[name] = {"description": f"Tracks the run with {name}.", "$ref": f"{_REFERENCE}tracker.{name}"}
     return {name: section for name, section in sections.items() if name not in taken}
 
 

@@ -6,6 +6,7 @@ answer, all that follows is kept offline.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
@@ -140,6 +141,8 @@ class Writer:
         """A run for the item: online while the server answers, else offline."""
         import wandb
 
+        # Copies of artifacts wait here for `wandb sync`; by default they would lie in the user's home.
+        os.environ.setdefault("WANDB_DATA_DIR", str(item.output_dir / "wandb"))
         wandb.setup(wandb.Settings(silent=True))
         if self._online:
             run_id = secrets.token_hex(4)
