@@ -120,7 +120,7 @@ def kill_core(tracker):
 
 
 @pytest.mark.parametrize(
-    ("kill", "why"), [(kill_writer, "its process has ended"), (kill_core, "ConnectionResetError: Connection lost")]
+    ("kill", "why"), [(kill_writer, "its process has ended"), (kill_core, "ConnectionResetError: ")]
 )
 def test_what_a_killed_process_had_is_logged_again_from_files(kill, why, tmp_path, capsys):
     tracker, plan = start(tmp_path, mode="offline")
@@ -130,8 +130,9 @@ def test_what_a_killed_process_had_is_logged_again_from_files(kill, why, tmp_pat
     tracker.mechint_progress(plan.items[0], step({"loss": 1.0}))
     finish(tracker, tmp_path, ITEM, OTHER)
     assert {name: len(curve(told)) for name, told in kept_by_wandb(tmp_path).items()} == {ITEM: 20, OTHER: 20}
-    notice = f"wandb: W&B broke and goes on offline: {why}\n  hint: wandb sync {tmp_path}/wandb/*run-*\n"
-    assert capsys.readouterr() == ("", notice)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"wandb: W&B broke and goes on offline: {why}")
+    assert second == f"  hint: wandb sync {tmp_path}/wandb/*run-*"
 
 
 def test_an_item_that_cannot_be_logged_costs_a_notice(tmp_path, capsys):

@@ -11,7 +11,7 @@ from mechint.spec.grammar import Grammar
 from mechint.spec.read import Named, build_spec, named_plugins
 from mechint.spec.schedules import Schedules
 from mechint.spec.values import Assertion, Controls
-from tests.spec.conftest import Board, SPEC, Masks, Read, Tokens, faults_of
+from tests.spec.conftest import SPEC, Board, Masks, Read, Tokens, faults_of
 
 SHORTEST = """\
 version: 1
@@ -124,7 +124,10 @@ _PLAIN = st.recursive(
 
 @settings(deadline=None, max_examples=200)
 @given(
-    st.sampled_from(["task", "method", "schedules", "matrix", "faithfulness", "board", "checkpoints", "tags", "version"]), _PLAIN
+    st.sampled_from(
+        ["task", "method", "schedules", "matrix", "faithfulness", "board", "checkpoints", "tags", "version"]
+    ),
+    _PLAIN,
 )
 def test_any_value_of_a_section_is_a_spec_or_a_spec_error(grammar: Grammar, section: str, value: object) -> None:
     document = parse_document("s.yaml", SPEC.encode())
