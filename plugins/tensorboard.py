@@ -1,7 +1,7 @@
-"""Tracks runs for TensorBoard: ``tensorboard: {}`` in a spec, then ``tensorboard --logdir OUTPUT_DIR/tensorboard``.
+"""Tracks runs for TensorBoard, one of its runs for each item.
 
-Each item is a run under its id: the curves of its search as they are made and, when it is finished, its final measures,
-its figures and its verdicts. All of it stands in the item's report and folder, too.
+Below ``<output_dir>/tensorboard`` each item has the curves of its search, as they are made, and when it is finished its
+final measures, its figures and its verdicts. All of it stands in the item's report and folder, too.
 """
 
 from __future__ import annotations

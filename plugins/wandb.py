@@ -1,4 +1,4 @@
-"""Tracks runs with Weights & Biases, one W&B run for each item: ``wandb: {project: kv-circuits, mode: offline}``.
+"""Tracks runs with Weights & Biases, one W&B run for each item.
 
 1. As an item starts, its run is opened below ``output_dir``: the spec's name is its group, the item's id its name.
 2. Every step of the item's search is logged as it is made.

@@ -17,6 +17,8 @@ from tests.acceptance.conftest import SPEC
 from tests.tracked import inspect, kept_by_wandb, records
 
 ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "tests/example_tracker.py"
+PAGE = ROOT / "docs/tracking.md"
 CANARY = "ca1a" * 10
 ONE_MODEL = ("--models", "output/final_model_stepV0.pt")
 ONE_ITEM = ("--set", "matrix.method.target_sparsity=[0.5]")
@@ -27,7 +29,10 @@ def run(folder: Path, trackers: str, *arguments: str, **variables: str) -> subpr
     """``mechint run`` of the workspace's spec with trackers in it, in a process and a home of its own."""
     (folder / "spec.yaml").write_text(f"{SPEC}tags: [kv, small]\n{trackers}")
     (folder / "home").mkdir(exist_ok=True)
-    own = {"HOME": str(folder / "home"), "PYTHONPATH": os.pathsep.join([str(folder / "site"), *sys.path])}
+    import matplotlib
+
+    fonts = {"MPLCONFIGDIR": matplotlib.get_cachedir()}  # a new home would have its list of fonts made first
+    own = {**fonts, "HOME": str(folder / "home"), "PYTHONPATH": os.pathsep.join([str(folder / "site"), *sys.path])}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     command = [sys.executable, "-m", "mechint", "run", "spec.yaml", *ONE_MODEL, *arguments]
     return subprocess.run(
@@ -35,16 +40,29 @@ def run(folder: Path, trackers: str, *arguments: str, **variables: str) -> subpr
     )
 
 
+TRACKERS = """\
+wandb: {project: gpt2-mechint-kv-circuits, mode: offline}
+tensorboard: {}
+curve_table: {file: all.csv}
+full_board: {}
+"""
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Where a run of two items was tracked by W&B, offline and with a key at hand, and for TensorBoard."""
+def tracked(tmp_path_factory):
+    """A run of two items that everything tracks at once: what ships, an installed tracker and one that raises."""
     folder = tmp_path_factory.mktemp("tracked")
     make_workspace(folder)
-    trackers = "wandb: {project: gpt2-mechint-kv-circuits, mode: offline}\ntensorboard: {}\n"
-    ran = run(folder, trackers, WANDB_API_KEY=CANARY)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert "wandb" not in ran.stdout
-    return folder
+    install(folder, "curve_table", EXAMPLE.read_text())
+    step = "        self._rows +="
+    broken = EXAMPLE.read_text().replace(step, f"        raise OSError('the board is full')\n{step}")
+    install(folder, "full_board", broken)
+    return folder, run(folder, TRACKERS, WANDB_API_KEY=CANARY)
+
+
+@pytest.fixture(scope="module")
+def folder(tracked):
+    return tracked[0]
 
 
 def make_workspace(folder: Path) -> None:
@@ -57,6 +75,15 @@ def make_workspace(folder: Path) -> None:
     (folder / "data").mkdir()
     for name in ("train", "val"):
         generator.integers(0, 11, 400).astype("<u2").tofile(folder / f"data/{name}.bin")
+
+
+def install(folder: Path, name: str, source: str) -> None:
+    """Put a plugin of one module where Python finds installed packages."""
+    info = folder / f"site/mechint_{name}-0.1.dist-info"
+    info.mkdir(parents=True)
+    (folder / f"site/mechint_{name}.py").write_text(source)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: mechint-{name}\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text(f"[mechint]\n{name} = mechint_{name}\n")
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +130,7 @@ def test_the_layers_are_a_table(folder, kept, report):
 
 def test_the_query_of_the_page_reads_sparsity_and_loss(kept, report):
     """As far as it can be run without a server: a stand-in gives what ``wandb.Api().runs`` would."""
-    (query,) = re.findall(r"```python\nimport wandb\n\n(.*?)```", (ROOT / "docs/tracking.md").read_text(), re.DOTALL)
+    (query,) = re.findall(r"```python\nimport wandb\n\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
     class Run:
         def __init__(self, told):
@@ -133,7 +160,7 @@ def test_no_file_holds_the_key(folder):
 
 
 def test_nothing_of_wandb_lies_outside_the_output(folder):
-    assert sorted(path.name for path in folder.iterdir()) == ["analysis", "data", "home", "output", "spec.yaml"]
+    assert sorted(path.name for path in folder.iterdir()) == ["analysis", "data", "home", "output", "site", "spec.yaml"]
 
 
 def test_tensorboard_has_a_run_for_each_item_too(folder, report):
@@ -154,43 +181,27 @@ def test_an_unreachable_server_costs_a_notice_and_some_seconds(tmp_path):
     assert CANARY not in ran.stderr + ran.stdout
 
 
-def install(folder: Path, source: str) -> None:
-    """Put the example of the page where Python finds installed packages."""
-    site = folder / "site"
-    info = site / "mechint_curve_table-0.1.dist-info"
-    info.mkdir(parents=True)
-    (site / "mechint_curve_table.py").write_text(source)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mechint-curve-table\nVersion: 0.1\n")
-    (info / "entry_points.txt").write_text("[mechint]\ncurve_table = mechint_curve_table\n")
-
-
-def test_anybody_can_write_a_tracker(tmp_path):
-    source = (ROOT / "tests/example_tracker.py").read_text()
-    make_workspace(tmp_path)
-    install(tmp_path, source)
-    ran = run(tmp_path, "curve_table: {file: all.csv}\n", *ONE_ITEM)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    with (tmp_path / "analysis/all.csv").open() as stream:
+def test_anybody_can_write_a_tracker(folder, report):
+    with (folder / "analysis/all.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    (item,) = read_report(tmp_path / "analysis/results.json").items
-    metrics = read_metrics(tmp_path / "analysis" / item.id / "metrics.jsonl")
-    losses = [float(row["value"]) for row in rows if (row["item"], row["key"]) == (item.id, "mechint/loss")]
-    assert losses == [row["loss"] for row in metrics]
+    for item in report.items:
+        metrics = read_metrics(folder / "analysis" / item.id / "metrics.jsonl")
+        losses = [float(row["value"]) for row in rows if (row["item"], row["key"]) == (item.id, "mechint/loss")]
+        assert losses == [row["loss"] for row in metrics]
 
 
-def test_a_tracker_that_raises_costs_a_message(tmp_path):
-    source = (ROOT / "tests/example_tracker.py").read_text()
-    make_workspace(tmp_path)
-    install(
-        tmp_path,
-        source.replace("        self._rows +=", "        raise OSError('the board is full')\n        self._rows +="),
-    )
-    ran = run(tmp_path, "curve_table: {}\n", *ONE_ITEM)
+def test_a_tracker_that_raises_costs_a_message(tracked):
+    folder, ran = tracked
     assert ran.returncode == 0
     assert ran.stderr.count("OSError: the board is full") == 1
-    assert "observer mechint_curve_table.CurveTable broke; the other reports are complete" in ran.stderr
-    assert (tmp_path / "analysis/report.md").is_file()
+    last = ran.stderr.splitlines()[-1]
+    assert last == "observer mechint_full_board.CurveTable broke; the other reports are complete"
+    assert (folder / "analysis/report.md").is_file()
+
+
+def test_wandb_says_nothing(tracked):
+    assert "wandb" not in tracked[1].stdout + tracked[1].stderr
 
 
 def test_the_page_shows_the_tracker_as_it_is():
-    assert (ROOT / "tests/example_tracker.py").read_text().strip() in (ROOT / "docs/tracking.md").read_text()
+    assert EXAMPLE.read_text().strip() in PAGE.read_text()
