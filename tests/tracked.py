@@ -26,10 +26,11 @@ from mechint.spec.values import Plan
 from tests.reports import make_item, save_circuit, save_search
 
 ITEM, OTHER = "model-seed0", "model-seed1"
+LONG_TAG = "t" * 100
 SPEC = """\
 version: 1
 name: invented
-tags: [kv, small]
+tags: [kv, TAG]
 checkpoints: model.pt
 task: {name: tokens, path: data}
 method: {name: kv_circuit, target_sparsity: 0.8}
@@ -42,7 +43,9 @@ def plan_tracked_by(tracker: str, output_dir: Path, **options: Any) -> Plan:
     plugins = Plugins(list_plugins())
     for name in ("metrics", "tokens", "kv_circuit", tracker):
         plugins.load(name)
-    document = parse_document("spec.yaml", f"{SPEC}{tracker}: {json.dumps(options)}\n".encode())
+    document = parse_document(
+        "spec.yaml", f"{SPEC.replace('TAG', LONG_TAG)}{tracker}: {json.dumps(options)}\n".encode()
+    )
     spec = build_spec(document, compile_grammar(catalog_of(plugins)))
     return plan(replace(spec, output_dir=str(output_dir)), [Source.at("model.pt")])
 

@@ -37,8 +37,10 @@ __all__ = ["Closed", "Opened", "Stepped", "Stopped", "Told", "Tracked", "Writer"
 
 INIT_SECONDS = 4.0
 """For the server's answer as a run is opened."""
-FINISH_SECONDS = 4.0
+FINISH_SECONDS = 5.0
 """For what is left to upload as a run is finished."""
+LONGEST_TAG, LONGEST_GROUP = 64, 128
+"""W&B refuses longer ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class Told:
 
 
 @dataclass(slots=True, kw_only=True)
-class Open:
+class LiveRun:
     """A run of W&B that is not finished."""
 
     run: wandb.Run
@@ -107,7 +109,7 @@ class Writer:
 
     def __init__(self, *, online: bool) -> None:
         self._online = online
-        self._open: dict[str, Open] = {}
+        self._open: dict[str, LiveRun] = {}
         self._went_offline = ""
         self._broken = False
 
@@ -137,7 +139,7 @@ class Writer:
                 self._stop()
         return ""
 
-    def _begin(self, item: Tracked) -> Open:
+    def _begin(self, item: Tracked) -> LiveRun:
         """A run for the item: online while the server answers, else offline."""
         import wandb
 
@@ -148,25 +150,23 @@ class Writer:
             run_id = secrets.token_hex(4)
             try:
                 if wandb.login(prompt=False, verify=False):
-                    return Open(run=_init(item, "online", run_id), online=True)
+                    return LiveRun(run=_init(item, "online", run_id), online=True)
                 self._go_offline("not logged in")
             except Exception as error:
                 self._go_offline(reason(error))
             for leftover in (item.output_dir / "wandb").glob(f"run-*-{run_id}"):
                 shutil.rmtree(leftover, ignore_errors=True)
-        return Open(run=_init(item, "offline", secrets.token_hex(4)), online=False)
+        return LiveRun(run=_init(item, "offline", secrets.token_hex(4)), online=False)
 
     def _go_offline(self, why: str) -> None:
         self._online, self._went_offline = False, why
 
-    def _step(self, opened: Open, values: Mapping[str, float]) -> None:
-
+    def _step(self, opened: LiveRun, values: Mapping[str, float]) -> None:
         opened.run.log(curve_point(values), step=opened.steps)
         opened.steps += 1
 
     def _finish(self, item: Tracked) -> None:
         """Log what the item came to; an item of which no step was seen is logged whole, from its files."""
-
         opened = self._open.pop(item.report.id, None)
         if opened is None or (opened.online and not self._online):
             opened = self._begin(item)
@@ -205,10 +205,10 @@ def _init(item: Tracked, mode: Literal["online", "offline"], run_id: str) -> wan
         id=run_id,
         project=item.project,
         entity=item.entity,
-        group=item.spec.name,
+        group=item.spec.name[:LONGEST_GROUP],
         name=item.report.id,
         job_type=item.report.method["name"],
-        tags=item.spec.tags,
+        tags=[tag[:LONGEST_TAG] for tag in item.spec.tags],
         notes=item.spec.description or None,
         config=config(item.spec, item.report),
         dir=str(item.output_dir),
@@ -238,7 +238,8 @@ def _log_files(run: wandb.Run, item: Tracked) -> None:
     for key, (columns, rows) in tables.items():
         if rows:
             shown[key] = wandb.Table(columns=list(columns), data=rows)
-    run.log(shown)
+    if shown:
+        run.log(shown)
     if MASKS in item.report.artifacts:
         artifact = wandb.Artifact(masks_name(item.report), type="masks", metadata={"item": item.report.id})
         artifact.add_file(str(item.folder / MASKS))

@@ -1,11 +1,11 @@
 from mechint.results.facts import blank_item, spec_facts
 from mechint.results.values import Outcome
-from tests.tracked import ITEM, plan_tracked_by
+from tests.tracked import ITEM, LONG_TAG, plan_tracked_by
 
 
 def test_the_facts_of_a_spec_tell_what_tracks_it(tmp_path):
     facts = spec_facts(plan_tracked_by("wandb", tmp_path, mode="offline").spec)
-    assert (facts.name, facts.tags) == ("invented", ("kv", "small"))
+    assert (facts.name, facts.tags) == ("invented", ("kv", LONG_TAG))
     assert facts.trackers == {"wandb": {"project": None, "entity": None, "mode": "offline"}}
 
 
