@@ -18,7 +18,7 @@ COMMANDS = [
 SCRIPT = """
 import atexit, sys
 from mechint import cli
-heavy = ("torch", "numpy", "matplotlib", "jinja2", "transformers", "huggingface_hub")
+heavy = ("torch", "numpy", "matplotlib", "jinja2", "transformers", "huggingface_hub", "wandb")
 atexit.register(lambda: print("heavy:", [name for name in heavy if name in sys.modules], file=sys.stderr))
 sys.argv = ["mechint", *sys.argv[2:]]
 getattr(cli, {main!r})()

@@ -22,6 +22,7 @@ LAYERS = {
     "faithfulness": 3,
     "search": 3,
     "figures": 3,
+    "tracking": 3,
     "plugins": 3,
     "training": 3,
     "engine": 4,
@@ -29,7 +30,7 @@ LAYERS = {
     "__main__": 5,
 }
 TRAINING_MAY_USE = 2
-NO_TORCH = ("errors", "files", "journal", "natural", "spec", "results", "engine", "cli", "__main__")
+NO_TORCH = ("errors", "files", "journal", "natural", "spec", "results", "tracking", "engine", "cli", "__main__")
 
 MODULES = [*(ROOT / "mechint").rglob("*.py"), *(ROOT / "plugins").glob("*.py")]
 

@@ -17,7 +17,17 @@ from mechint.spec.plan import plan
 from mechint.spec.read import build_spec, named_plugins
 from mechint.spec.values import Plan, Spec
 
-__all__ = ["catalog_of", "collect_plan", "load_all", "read_spec"]
+__all__ = ["catalog_of", "collect_plan", "is_tracker", "load_all", "read_spec"]
+
+_CHOSEN = ("mechint_analyze", "mechint_task")
+_OBSERVING = (
+    "mechint_observers",
+    "mechint_run_started",
+    "mechint_item_started",
+    "mechint_progress",
+    "mechint_item_finished",
+    "mechint_run_finished",
+)
 
 
 def collect_plan(path: str, plugins: Plugins, *, models: str | None, overrides: Sequence[str]) -> Plan:
@@ -53,7 +63,7 @@ def catalog_of(plugins: Plugins) -> Catalog:
     loaded = [name for name in plugins.listed if plugins.loaded(name)]
     methods = [name for name in loaded if plugins.implements(name, "mechint_analyze")]
     tasks = [name for name in loaded if plugins.implements(name, "mechint_task")]
-    # An installed plugin that nobody named may be either; a word close to its name is a likely slip.
+    # An installed plugin that nobody named may be any of them; a word close to its name is a likely slip.
     unknown: dict[str, type[OptionsModel] | None] = {
         name: None for name, listed in plugins.listed.items() if not listed.builtin and not plugins.loaded(name)
     }
@@ -61,16 +71,24 @@ def catalog_of(plugins: Plugins) -> Catalog:
     return Catalog(
         methods=unknown | {name: _options(plugins, name) for name in methods},
         tasks=unknown | {name: _options(plugins, name) for name in tasks},
+        trackers=unknown | {name: _options(plugins, name) for name in loaded if is_tracker(plugins, name)},
         metrics=metrics,
         measures=(*MEASURES, *metrics, *(f"{FULL}{metric}" for metric in metrics if metric not in COMPARED)),
         learns_masks=frozenset(name for name in methods if plugins.accepts(name, "mechint_analyze", "schedules")),
     )
 
 
+def is_tracker(plugins: Plugins, name: str) -> bool:
+    """Whether the loaded plugin of this name watches runs and has options, so that a spec may name it by a key."""
+    answers = {hook for hook in (*_CHOSEN, *_OBSERVING, "mechint_options") if plugins.implements(name, hook)}
+    return "mechint_options" in answers and answers.isdisjoint(_CHOSEN) and not answers.isdisjoint(_OBSERVING)
+
+
 def _named(document: Document, plugins: Plugins) -> list[str]:
     """The plugins that the document names and that exist; the others are the validation's to report."""
     named = named_plugins(document)
-    return [name for name in (named.method, named.task) if name is not None and name in plugins.listed]
+    words = (named.method, named.task, *named.trackers)
+    return [name for name in words if name is not None and name in plugins.listed]
 
 
 def _options(plugins: Plugins, name: str) -> type[OptionsModel]:

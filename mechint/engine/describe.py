@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from mechint.engine.collect import is_tracker
 from mechint.engine.plugins import Listed, Plugins
 from mechint.errors import UsageError
 from mechint.spec.options import OptionsModel
@@ -16,19 +17,21 @@ __all__ = ["describe_plugin", "list_methods"]
 
 
 def list_methods(plugins: Plugins) -> str:
-    """Methods that ship here with their summary and options, then installed plugins, which are not imported."""
-    methods, others = [], []
+    """What ships here, methods with their options and trackers, then installed plugins, which are not imported."""
+    methods, trackers, others = [], [], []
     for listed in plugins.listed.values():
         if not listed.builtin:
             others.append(f"  {listed.name:<18} {listed.summary}  [{listed.origin}]")
             continue
         plugins.load(listed.name)
+        if is_tracker(plugins, listed.name):
+            trackers.append(f"  {listed.name:<18} {_summary(plugins, listed)}  [{listed.origin}]")
         if plugins.implements(listed.name, "mechint_analyze"):
             names = ", ".join(_options(plugins, listed.name).model_fields)
             methods.append(
                 f"  {listed.name:<18} {_summary(plugins, listed)}  [{listed.origin}]\n{'':<21}options: {names}"
             )
-    lines = ["methods:", *methods]
+    lines = ["methods:", *methods, "trackers:", *trackers]
     if others:
         lines += ["installed plugins:", *others]
     return "\n".join([*lines, "", "`mechint methods NAME` describes each option."])

@@ -30,9 +30,10 @@ _spec = pluggy.HookspecMarker("mechint")
 
 @_spec(firstresult=True)
 def mechint_options() -> type[OptionsModel]:
-    """Return the options that a spec may set for this method or task.
+    """Return the options that a spec may set for this method, task or tracker.
 
-    Called once, before the spec is validated, on the plugins that the spec names; must not import torch.
+    Called once, before the spec is validated, on the plugins that the spec names; must not import torch. A plugin that
+    observes runs and has options is a tracker: a key of the spec's top level names it and holds them.
     """
     raise NotImplementedError
 

@@ -16,9 +16,10 @@ from mechint.engine.plugins import Plugins
 from mechint.engine.prepare import Prepared, prepare
 from mechint.errors import MechintError
 from mechint.journal import Journal, Progress
+from mechint.results.facts import blank_item
 from mechint.results.store import write_item, write_metrics
 from mechint.results.values import CheckpointFacts, ErrorFacts, ItemReport, Methodology, Outcome, SiteSummary
-from mechint.spec.values import Choice, Item
+from mechint.spec.values import Item
 
 if TYPE_CHECKING:
     from mechint.circuit.circuit import Analysis, Circuit
@@ -40,7 +41,7 @@ def measure_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Pr
     KeyboardInterrupt and its like pass through.
     """
     started = time.monotonic()
-    blank = _blank(item)
+    blank = blank_item(item)
     try:
         _clear(folder)
         measured = _measure(item, plugins, folder, watch, blank)
@@ -160,8 +161,12 @@ def _derive_facts(
     known = None if judged.known_circuit is None else read_known_circuit(judged.known_circuit, circuit.space)
     facts = derive_facts(values, circuit, known)
     if judged.controls.stability:
+
+        def show(progress: Progress) -> None:
+            watch(replace(progress, values={}))  # its values are no part of the item's curves
+
         others = [
-            analyze(_with_seed(item, item.cell.seed + 1 + further), plugins, ready, Journal(watch=watch)).circuit.kept
+            analyze(_with_seed(item, item.cell.seed + 1 + further), plugins, ready, Journal(watch=show)).circuit.kept
             for further in range(judged.controls.stability)
         ]
         found = stability(circuit.space, [circuit.kept, *others])
@@ -197,22 +202,6 @@ def _draw(item: Item, plugins: Plugins, report: ItemReport, folder: Path) -> tup
     if plugins.implements(item.cell.method.name, "mechint_figures"):
         drawn += tuple(plugins.ask(item.cell.method.name, "mechint_figures", report=report, folder=folder))
     return drawn
-
-
-def _blank(item: Item) -> ItemReport:
-    """What is known of an item before it runs."""
-    cell = item.cell
-    return ItemReport(
-        id=item.id,
-        family=item.family,
-        nodeid=item.nodeid,
-        outcome=Outcome.ERROR,
-        seconds=0.0,
-        cell=cell.values,
-        method=_flat(cell.method),
-        task={**_flat(cell.task), "metric": cell.metric},
-        seed=cell.seed,
-    )
 
 
 def _describe(
@@ -270,10 +259,7 @@ def _summarize(circuit: Circuit) -> tuple[SiteSummary, ...]:
             kept=int(kept[units.site].sum()),
             sparsity=1 - int(kept[units.site].sum()) / units.count,
             mean_score=float(scores[units.site].mean()),
+            std_score=float(scores[units.site].std(correction=0)),
         )
         for units in circuit.space.sites
     )
-
-
-def _flat(choice: Choice) -> dict[str, Any]:
-    return {"name": choice.name, **choice.options.model_dump(mode="json")}

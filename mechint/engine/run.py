@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,8 +18,9 @@ from mechint.engine.measured import Measured, waits_for_others
 from mechint.engine.plugins import Plugins
 from mechint.errors import UsageError
 from mechint.journal import Progress
+from mechint.results.facts import spec_facts
 from mechint.results.store import write_done, write_report
-from mechint.results.values import ItemReport, Outcome, RunReport, SpecFacts, Versions
+from mechint.results.values import ItemReport, Outcome, RunReport, Versions
 from mechint.spec.values import Item, Plan
 
 __all__ = ["Finished", "run_plan"]
@@ -50,13 +51,7 @@ def run_plan(plan: Plan, plugins: Plugins) -> Finished:
     interrupted = _run_items(plan, plugins, output_dir, watchers, reports)
     outcome, code = conclude([report.outcome for report in reports], interrupted=interrupted)
     report = RunReport(
-        spec=SpecFacts(
-            path=plan.spec.path,
-            sha256=plan.spec.sha256,
-            name=plan.spec.name,
-            description=plan.spec.description,
-            tags=plan.spec.tags,
-        ),
+        spec=spec_facts(plan.spec),
         started=started.isoformat(timespec="seconds"),
         seconds=time.monotonic() - clock,
         versions=Versions(mechint=__version__, python=platform.python_version(), torch=version("torch")),
@@ -67,9 +62,19 @@ def run_plan(plan: Plan, plugins: Plugins) -> Finished:
     )
     write_report(report, output_dir)
     watchers.notify("mechint_run_finished", report=report, output_dir=output_dir)
-    if watchers.broken:
+    if not watchers.broken.keys() <= _of_trackers(watchers.broken, plan, plugins):
         code = worst([code, ExitCode.INTERNAL])
     return Finished(report=report, code=code, broken=tuple(watchers.broken.items()))
+
+
+def _of_trackers(observers: Collection[str], plan: Plan, plugins: Plugins) -> set[str]:
+    """Which of the observers mirror the run elsewhere: where one of them breaks, the run is none the worse."""
+    trackers = [plugins.listed[name] for name in plan.spec.trackers]
+    return {
+        observer
+        for observer in observers
+        if any(observer == tracker.name or observer.startswith(f"{tracker.module}.") for tracker in trackers)
+    }
 
 
 def _open_folder(path: str) -> Path:

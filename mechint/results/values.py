@@ -104,6 +104,8 @@ class SiteSummary(ResultModel):
     sparsity: float
     mean_score: float | None
     """Mean over the site's units of the score in final_masks.pt; null where a score is not finite."""
+    std_score: float | None = None
+    """Standard deviation of the same scores, over all of the site's units."""
 
 
 class TitledTable(ResultModel):
@@ -228,6 +230,8 @@ class SpecFacts(ResultModel):
     name: str
     description: str
     tags: tuple[str, ...]
+    trackers: Mapping[str, Mapping[str, Any]] = {}
+    """What tracked the run, such as wandb, with all options."""
 
 
 class Versions(ResultModel):

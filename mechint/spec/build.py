@@ -27,7 +27,7 @@ from mechint.spec.schedules import Schedules
 from mechint.spec.suggest import did_you_mean
 from mechint.spec.values import Assertion, Cell, Choice, Faithfulness
 
-__all__ = ["Stated", "build_assertions", "build_cells", "build_header"]
+__all__ = ["Stated", "build_assertions", "build_cells", "build_header", "build_trackers"]
 
 _Model = TypeVar("_Model", bound=OptionsModel)
 
@@ -53,6 +53,22 @@ def build_header(document: Document, failed: Collection[str | int]) -> tuple[Hea
         except ValueError as error:
             findings.append(Finding(path=("output_dir",), message=str(error)))
     return header, findings
+
+
+def build_trackers(
+    document: Document, grammar: Grammar, failed: Collection[str | int]
+) -> tuple[dict[str, OptionsModel], list[Finding]]:
+    """The options of every plugin that the spec tells to track the run."""
+    trackers: dict[str, OptionsModel] = {}
+    findings: list[Finding] = []
+    for name, model in grammar.catalog.trackers.items():
+        if model is None or name not in document.value or name in failed:
+            continue  # one that is not loaded is not named: its name may be a key of the core
+        options, wrong = _build(model, document.value[name], (name,))
+        findings += wrong
+        if options is not None:
+            trackers[name] = options
+    return trackers, findings
 
 
 def build_assertions(

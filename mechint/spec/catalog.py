@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mechint.spec.options import OptionsModel
 
@@ -17,6 +17,8 @@ class Catalog:
     methods: Mapping[str, type[OptionsModel] | None]
     """None for a plugin that is known by its name and not loaded; its options are not checked."""
     tasks: Mapping[str, type[OptionsModel] | None]
+    trackers: Mapping[str, type[OptionsModel] | None] = field(default_factory=dict)
+    """What may be a key of the spec's top level, with options of its own."""
     metrics: tuple[str, ...]
     """What ``task.metric`` may name."""
     measures: tuple[str, ...]

@@ -270,7 +270,8 @@ def _belongs(grammar: Grammar, spec: Mapping[str, Any], path: KeyPath, key: str)
     for section in ("task", "method"):
         if path != (section,) and key in grammar.properties(section, _name(spec, section)) and key != "name":
             return f"; it belongs to '{section}'"
-    for kind, plugins in (("method", grammar.catalog.methods), ("task", grammar.catalog.tasks)):
+    catalog = grammar.catalog
+    for kind, plugins in (("method", catalog.methods), ("task", catalog.tasks), ("tracker", catalog.trackers)):
         for name in plugins:
             if key in (grammar.options(kind, name) or ()):
                 return f"; it belongs to {kind} {name}"

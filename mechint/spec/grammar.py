@@ -29,9 +29,10 @@ class Grammar:
     validator: Validator
 
     def options(self, kind: str, name: object) -> Schema | None:
-        """The options of the ``method`` or ``task`` of that name; None if it is unknown or not loaded."""
-        plugins = self.catalog.methods if kind == "method" else self.catalog.tasks
-        if not isinstance(name, str) or plugins.get(name) is None:
+        """The options of the ``method``, ``task`` or ``tracker`` of that name; None if it is unknown or not loaded."""
+        catalog = self.catalog
+        plugins = {"method": catalog.methods, "task": catalog.tasks, "tracker": catalog.trackers}
+        if not isinstance(name, str) or plugins.get(kind, {}).get(name) is None:
             return None
         return properties_of(self.schema["$defs"][f"{kind}.{name}"], self.schema)
 

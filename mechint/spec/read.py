@@ -10,14 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mechint.errors import SpecError
-from mechint.spec.build import build_assertions, build_cells, build_header
+from mechint.spec.build import build_assertions, build_cells, build_header, build_trackers
 from mechint.spec.document import Document, Finding, KeyPath
 from mechint.spec.grammar import Grammar
+from mechint.spec.header import Header
 from mechint.spec.matrix import Axis, read_axes
 from mechint.spec.validate import find_schema_faults, locate, newer_version
 from mechint.spec.values import Cell, Spec
 
 __all__ = ["Named", "build_spec", "named_plugins"]
+
+_OWN_KEYS = frozenset({*Header.model_fields, "task", "method", "schedules", "matrix", "faithfulness"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +29,18 @@ class Named:
 
     method: str | None
     task: str | None
+    trackers: tuple[str, ...] = ()
+    """Keys of the top level that the core does not know."""
 
 
 def named_plugins(document: Document) -> Named:
     """Which plugins must be loaded before the document can be validated."""
-    return Named(method=_name_in(document, "method"), task=_name_in(document, "task"))
+    keys = document.value if isinstance(document.value, dict) else ()
+    return Named(
+        method=_name_in(document, "method"),
+        task=_name_in(document, "task"),
+        trackers=tuple(key for key in keys if isinstance(key, str) and key not in _OWN_KEYS),
+    )
 
 
 def build_spec(document: Document, grammar: Grammar) -> Spec:
@@ -59,6 +69,8 @@ def _build(
     header, findings = build_header(document, failed)
     stated, wrong = build_assertions(document, grammar, axes, [finding.path for finding in found])
     findings += wrong
+    trackers, wrong = build_trackers(document, grammar, failed)
+    findings += wrong
     cells: tuple[Cell, ...] = ()
     if "matrix" not in failed:
         cells, wrong = build_cells(document, grammar, axes, stated, failed)
@@ -74,6 +86,7 @@ def _build(
         checkpoints=header.checkpoints,
         output_dir=header.output_dir,
         cells=cells,
+        trackers=trackers,
     )
     return spec, findings
 

@@ -6,7 +6,7 @@ Editors complete and check a spec with it, and so does ``validate``. A plugin's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mechint.errors import PluginError
@@ -57,12 +57,13 @@ def compose_schema(catalog: Catalog) -> Schema:
         "matrix": _matrix(),
         "faithfulness": faithfulness,
     }
+    trackers = _trackers(catalog, {*first, *sections, *properties}, defs)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mechint spec",
         "description": "Which circuits to look for in which checkpoints, and how faithful they must be.",
         "type": "object",
-        "properties": {**first, **sections, **properties},
+        "properties": {**first, **sections, **trackers, **properties},
         "required": [*header["required"], "task", "method"],
         "additionalProperties": False,
         **_no_schedules_without_masks(catalog),
@@ -125,6 +126,20 @@ def _choice(kind: str, plugins: Mapping[str, type[OptionsModel] | None], own: Sc
 
 def _named(names: list[str]) -> Schema:
     return {"properties": {"name": {"enum": names}}, "required": ["name"]}
+
+
+def _trackers(catalog: Catalog, taken: Collection[str], defs: Schema) -> Schema:
+    """A key of the top level for each plugin that tracks runs; one that is not loaded may be set to anything."""
+    sections: Schema = {}
+    for name, model in catalog.trackers.items():
+        if model is None:
+            sections[name] = {"description": f"Options of {name}, if it tracks runs."}
+        elif name in taken:
+            raise PluginError(f"the tracker {name!r} has the name of a key that specs have themselves")
+        else:
+            defs[f"tracker.{name}"] = _section(model, f"tracker.{name}", defs)
+            sections[name] = {"description": f"Tracks the run with {name}.", "$ref": f"{_REFERENCE}tracker.{name}"}
+    return {name: section for name, section in sections.items() if name not in taken}
 
 
 def _matrix() -> Schema:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -203,6 +203,8 @@ class Spec:
     output_dir: str
     cells: tuple[Cell, ...]
     """One for each combination of the matrix; a single one without a matrix."""
+    trackers: Mapping[str, OptionsModel] = field(default_factory=dict)
+    """The plugins that track the run, with their options: ``wandb: {project: kv}``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

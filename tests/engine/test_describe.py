@@ -19,6 +19,12 @@ def test_methods_are_listed_with_their_question_and_options(plugins):
     assert "tokens" not in listed.split()  # a task
 
 
+def test_trackers_are_listed(plugins):
+    listed = list_methods(plugins)
+    assert "wandb              Tracks runs with Weights & Biases, one W&B run for each item.  [mechint" in listed
+    assert "terminal" not in listed.split()  # watches, and has no options
+
+
 @pytest.mark.parametrize(
     ("plugin", "line"),
     [

@@ -90,9 +90,17 @@ class Patching(OptionsModel):
     threshold: float = 0.1
 
 
+class Board(OptionsModel):
+    """Shows curves."""
+
+    project: str
+    mode: Literal["online", "offline"] = "online"
+
+
 CATALOG = Catalog(
     methods={"masks": Masks, "patching": Patching, "sleeping": None},
     tasks={"tokens": Tokens, "pairs": OptionsModel},
+    trackers={"board": Board, "blackboard": None},
     metrics=("loss", "accuracy", "kl_div"),
     measures=("faithfulness", "completeness", "sparsity", "loss_increase"),
     learns_masks=frozenset({"masks"}),

@@ -34,6 +34,11 @@ FORM = "\n  hint: write a path, or {path: …} and what its checkpoints leave ou
         (PATTERN, "{path: a, n_haed: 4}", "5:24: unknown key 'n_haed' in checkpoints; did you mean 'n_head'?"),
         (PATTERN, "[a, {pth: b}]", "5:19: unknown key 'pth' in checkpoints[1]; did you mean 'path'?"),
         ("seed: 7", "n_head: 7", "26:1: unknown key 'n_head'; it belongs to 'checkpoints': {path: …, n_head: …}"),
+        ("seed: 7", "bord: {}", "26:1: unknown key 'bord'; did you mean 'board'?"),
+        ("seed: 7", "blackbord: {}", "26:1: unknown key 'blackbord'; did you mean 'blackboard'?"),
+        ("seed: 7", "board: {projcet: x}", "26:9: unknown key 'projcet' in board; did you mean 'project'?"),
+        ("seed: 7", "board: {project: x, steps: 3}", "26:21: unknown key 'steps' in board; it belongs to 'method'"),
+        ("seed: 7", "project: x", "26:1: unknown key 'project'; it belongs to tracker board"),
         (PATTERN, "{path: a, seed: 4}", "5:24: unknown key 'seed' in checkpoints; it belongs to the top level"),
     ],
 )
@@ -51,6 +56,8 @@ def test_a_key_like_no_other_gets_the_list(faults: Faults) -> None:
     [
         ("steps: 200", 'steps: "abc"', "14:10: 'steps' must be an integer, found the string 'abc'"),
         ("steps: 200", "steps: true", "14:10: 'steps' must be an integer, found true"),
+        ("seed: 7", "board: x", "26:8: 'board' must be a mapping, found the string 'x'"),
+        ("seed: 7", "board: {}", "26:1: missing key 'project' in board"),
         ("steps: 200", "steps:", "14:9: 'steps' must be an integer, found nothing"),
         ("steps: 200", "steps: 200.5", "14:10: 'steps' must be an integer, found 200.5"),
         ("steps: 200", "steps: 0", "14:10: 'steps' must be at least 1, found 0"),

@@ -11,7 +11,7 @@ from mechint.spec.grammar import Grammar
 from mechint.spec.read import Named, build_spec, named_plugins
 from mechint.spec.schedules import Schedules
 from mechint.spec.values import Assertion, Controls
-from tests.spec.conftest import SPEC, Masks, Read, Tokens, faults_of
+from tests.spec.conftest import SPEC, Board, Masks, Read, Tokens, faults_of
 
 SHORTEST = """\
 version: 1
@@ -68,6 +68,20 @@ def test_the_plugins_are_named(document: Document) -> None:
     assert named_plugins(document) == Named(method="masks", task="tokens")
 
 
+def test_a_tracker_is_a_key_of_the_top_level_with_its_options(read: Read) -> None:
+    assert read(("seed: 7", "board: {project: kv}")).trackers == {"board": Board(project="kv", mode="online")}
+    assert read().trackers == {}
+
+
+def test_a_tracker_can_be_set_on_the_command_line(read: Read) -> None:
+    assert read(sets=("board.project=kv",)).trackers == {"board": Board(project="kv")}
+
+
+def test_unknown_keys_of_the_top_level_may_name_trackers() -> None:
+    document = parse_document("s.yaml", b"board: {}\nseed: 3\nmatrix: {}\nlab: 2\n")
+    assert named_plugins(document).trackers == ("board", "lab")
+
+
 @pytest.mark.parametrize(
     "text", ["3", "[a]", "method: masks", "method: {name: 3}", "method: [name]", "task: {nmae: x}"]
 )
@@ -110,7 +124,10 @@ _PLAIN = st.recursive(
 
 @settings(deadline=None, max_examples=200)
 @given(
-    st.sampled_from(["task", "method", "schedules", "matrix", "faithfulness", "checkpoints", "tags", "version"]), _PLAIN
+    st.sampled_from(
+        ["task", "method", "schedules", "matrix", "faithfulness", "board", "checkpoints", "tags", "version"]
+    ),
+    _PLAIN,
 )
 def test_any_value_of_a_section_is_a_spec_or_a_spec_error(grammar: Grammar, section: str, value: object) -> None:
     document = parse_document("s.yaml", SPEC.encode())

@@ -73,3 +73,15 @@ def test_an_option_cannot_take_a_key_of_its_section() -> None:
 
     with pytest.raises(PluginError, match="method greedy has an option 'name'"):
         compose_schema(dataclasses.replace(EMPTY, methods={"greedy": Greedy}))
+
+
+@pytest.mark.parametrize("name", ["seed", "method", "matrix"])
+def test_a_tracker_cannot_take_a_key_of_specs(name: str) -> None:
+    with pytest.raises(PluginError, match=f"the tracker '{name}' has the name of a key that specs have themselves"):
+        compose_schema(dataclasses.replace(EMPTY, trackers={name: OptionsModel}))
+
+
+def test_a_plugin_that_may_be_a_tracker_cannot_take_one_either() -> None:
+    schema = compose_schema(dataclasses.replace(EMPTY, trackers={"seed": None, "board": None}))
+    assert schema["properties"]["seed"]["type"] == "integer"
+    assert schema["properties"]["board"].keys() == {"description"}
