@@ -22,6 +22,7 @@ LAYERS = {
     "faithfulness": 3,
     "search": 3,
     "figures": 3,
+    "pages": 3,
     "plugins": 3,
     "training": 3,
     "engine": 4,
