@@ -46,7 +46,9 @@ def summaries(space: Space) -> tuple[SiteSummary, ...]:
     )
 
 
-def save_item(folder: Path, name: str, *, layers: int = 12, width: int = 32, seed: int = 0, **changed: Any) -> ItemReport:
+def save_item(
+    folder: Path, name: str, *, layers: int = 12, width: int = 32, seed: int = 0, **changed: Any
+) -> ItemReport:
     """An item with a circuit of K and V channels, a curve, two maps of effects and two pictures."""
     space = save_units(folder / name / "final_masks.pt", {"k": (4, width, 1), "v": (4, width, 1)}, layers, seed)
     for picture in ("faithfulness.png", "sparsity_curves.png"):
