@@ -161,7 +161,10 @@ class CircuitMap {
       if (place % skip === 0) pen.fillText(row.layer, LEFT - 6, (place + 0.5) * cellHeight);
     });
     pen.textAlign = "left";
-    const { share } = this.rows[0];
+    const { share, heads, width } = this.rows[0];
+    for (let head = 1; width > 1 && width % share === 0 && head < heads; head++) {
+      pen.fillRect(LEFT + (head * width * cellWidth) / share - 1, 0, 1, this.rows.length * cellHeight);
+    }
     const room = 7 * String(this.columns * share).length + 12;
     const apart = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512].find((step) => step * cellWidth >= room) ?? 512;
     for (let cell = 0; cell < this.columns; cell += apart) {

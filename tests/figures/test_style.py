@@ -3,6 +3,7 @@
 import ast
 import csv
 import itertools
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,6 +108,12 @@ def test_a_figure_that_fails_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), style.drawing(tmp_path / "figure.png", 2, 2, TABLE):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_figure_on_the_page_about_reports_can_be_drawn(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOM.parents[1] / "docs/reports.md").read_text(), re.DOTALL)
+    exec(code, {"folder": tmp_path})
+    assert {path.name for path in tmp_path.iterdir()} == {"scores.png", "scores.svg", "scores.csv"}
 
 
 def test_an_svg_of_many_neurons_stays_small(tmp_path: Path) -> None:
