@@ -82,8 +82,9 @@ def _mapped(items: Sequence[ItemReport]) -> Iterator[tuple[str, str]]:
     room = MOST_HEAT_CELLS
     for item in items:
         for effects in item.effects:
-            room -= len(effects.rows) * len(effects.columns)
-            if room >= 0:
+            cells = len(effects.rows) * len(effects.columns)
+            if cells <= room:
+                room -= cells
                 yield item.id, effects.name
 
 

@@ -68,7 +68,8 @@ def drawing(target: Path, width: float, height: float, table: FigureTable | None
         write_text(target.with_suffix(".csv"), table.as_csv())
 
 
-# matplotlib takes these from its settings alone. Letters as outlines look the same wherever the file is opened.
+# matplotlib takes these from its settings alone, so they are set while the file is written. Letters as outlines look
+# the same wherever the file is opened.
 _SVG: Any = {"svg.hashsalt": "mechint", "svg.fonttype": "path", "svg.image_inline": True, "svg.id": None}
 
 

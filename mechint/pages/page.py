@@ -9,13 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from markupsafe import Markup
-
-    from mechint.results.values import ItemReport
 
 __all__ = ["render_page"]
 
@@ -75,32 +72,16 @@ def _policy(style: str, script: str) -> str:
 
 def _filters() -> dict[str, Callable[..., Any]]:
     from mechint.pages import curve_plot, heat
-    from mechint.results import describe, markup, tables
+    from mechint.results import describe, markup
+    from mechint.results.filters import report_filters
 
     return {
-        "bounds": describe.bounds,
-        "caption": lambda name: Path(name).stem.replace("_", " "),
-        "cause": describe.cause,
-        "comparison": describe.comparison,
+        **report_filters(),
         "curve_plot": curve_plot.plot_curve,
-        "curve_table": tables.curve_table,
-        "duration": describe.duration,
-        "effect_table": tables.effect_table,
         "heat_table": heat.heat_table,
-        "layer_table": tables.layer_table,
         "lines": _lines,
         "link": markup.link_target,
-        "measure_table": tables.measure_table,
-        "measured": _measured,
-        "method_table": tables.method_table,
-        "methodology_table": tables.methodology_table,
         "number": describe.number,
-        "run_line": describe.run_line,
-        "run_table": tables.run_table,
-        "sentence": describe.sentence,
-        "setup_table": tables.setup_table,
-        "value_table": tables.value_table,
-        "verdict_table": tables.verdict_table,
     }
 
 
@@ -111,10 +92,3 @@ def _lines(text: str) -> Markup:
     from mechint.results.describe import printable
 
     return Markup("\n").join(escape(printable(line.expandtabs())) for line in text.splitlines())
-
-
-def _measured(item: ItemReport, measure: str) -> str:
-    """One measure with the digits that its assertions rest on; n/a where the item was not measured."""
-    from mechint.results.describe import bounds, number
-
-    return number(item.measures[measure], bounds(item, measure)) if measure in item.measures else "n/a"

@@ -141,7 +141,7 @@ class Kept(Figure):
 
 @pytest.mark.parametrize("draw", FIGURES)
 @pytest.mark.parametrize("layers", [2, 48])
-@pytest.mark.parametrize("units", [3, 64, 4096])
+@pytest.mark.parametrize("units", [3, 4096])
 def test_no_words_lie_over_each_other(
     draw: Draw, layers: int, units: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
