@@ -90,10 +90,10 @@ def _pack(report: ItemReport, path: Path, limit: int) -> dict[str, Any]:
 
 
 def _share(site: SiteScores, limit: int) -> int:
-    """Units in a cell: the fewest that keep to the limit, cells within one head where that can be."""
+    """Units in a cell: the fewest that keep to the limit, or up to twice as many where a head is then whole cells."""
     heads, width = site.scores.shape
-    fitting = (units for units in range(1, width + 1) if width % units == 0 and heads * width // units <= limit)
-    return next(fitting, -(-heads * width // limit))
+    fewest = -(-heads * width // limit)
+    return next((units for units in range(fewest, 2 * fewest + 1) if width % units == 0), fewest)
 
 
 def _cells(site: SiteScores, share: int) -> tuple[Any, Any]:
