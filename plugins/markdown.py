@@ -81,33 +81,11 @@ def _escaped(value: Any) -> Any:
 def _filters() -> dict[str, Callable[..., Any]]:
     from markupsafe import Markup
 
-    from mechint.results import describe, markup, tables
+    from mechint.results import markup
+    from mechint.results.filters import report_filters
 
     return {
-        "caption": lambda name: Path(name).stem.replace("_", " "),
-        "cause": describe.cause,
-        "comparison": describe.comparison,
-        "curve_table": tables.curve_table,
-        "effect_table": tables.effect_table,
-        "duration": describe.duration,
+        **report_filters(),
         "fence": lambda text: Markup(markup.fence(text)),
-        "layer_table": tables.layer_table,
         "link": lambda path: Markup(markup.link_target(path)),
-        "measure_table": tables.measure_table,
-        "measured": _measured,
-        "method_table": tables.method_table,
-        "methodology_table": tables.methodology_table,
-        "run_line": describe.run_line,
-        "run_table": tables.run_table,
-        "sentence": describe.sentence,
-        "setup_table": tables.setup_table,
-        "value_table": tables.value_table,
-        "verdict_table": tables.verdict_table,
     }
-
-
-def _measured(item: ItemReport, measure: str) -> str:
-    """One measure for the table of items; n/a where the item was not measured."""
-    from mechint.results.describe import bounds, number
-
-    return number(item.measures[measure], bounds(item, measure)) if measure in item.measures else "n/a"

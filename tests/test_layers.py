@@ -23,6 +23,7 @@ LAYERS = {
     "search": 3,
     "figures": 3,
     "tracking": 3,
+    "pages": 3,
     "plugins": 3,
     "training": 3,
     "engine": 4,

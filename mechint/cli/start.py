@@ -16,6 +16,7 @@ from mechint import __version__
 from mechint.cli.ask import HELP
 from mechint.cli.gate import baseline, selftest
 from mechint.cli.look import doctor, methods, schema, task
+from mechint.cli.report import report
 from mechint.cli.run import run_command, validate
 from mechint.cli.train import train
 from mechint.engine.exit import ExitCode, code_of_error
@@ -30,7 +31,7 @@ def cli() -> None:
     """Pytest for circuits: find circuits in trained models and gate on their faithfulness."""
 
 
-for _command in (run_command, validate, methods, schema, doctor, task, baseline, selftest, train):
+for _command in (run_command, validate, methods, schema, doctor, task, report, baseline, selftest, train):
     cli.add_command(_command)
 
 

@@ -116,6 +116,7 @@ def make_verdict(
         actual=found.value if there else None,
         found=found.label,
         interval=interval,
+        baseline=assertion.baseline or "",
         over=found.over,
         outcome=outcome,
         reason=reason,

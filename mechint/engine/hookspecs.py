@@ -82,7 +82,8 @@ def mechint_architectures() -> Sequence[Architecture]:
 def mechint_figures(report: ItemReport, folder: Path) -> Sequence[str]:
     """Draw the item's figures from what is saved in its folder and return their file names.
 
-    Called after an item was measured, on its method plugin. Needs no model, so an old run can be drawn again.
+    Called after an item was measured, on its method plugin. Needs no model, so an old run can be drawn again. An SVG
+    and a CSV that stand beside a picture under its name are found without being named.
     """
     raise NotImplementedError
 

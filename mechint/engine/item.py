@@ -201,7 +201,13 @@ def _draw(item: Item, plugins: Plugins, report: ItemReport, folder: Path) -> tup
     drawn += tuple(name for effects in report.effects for name in draw_effects(effects, report.id, folder))
     if plugins.implements(item.cell.method.name, "mechint_figures"):
         drawn += tuple(plugins.ask(item.cell.method.name, "mechint_figures", report=report, folder=folder))
-    return drawn
+    return tuple(dict.fromkeys(name for picture in drawn for name in (picture, *_beside(picture, folder))))
+
+
+def _beside(picture: str, folder: Path) -> list[str]:
+    """The other forms of a picture in the same folder: as lines that scale, and as numbers."""
+    others = [str(Path(picture).with_suffix(suffix)) for suffix in (".svg", ".csv")]
+    return [other for other in others if (folder / other).is_file()]
 
 
 def _describe(

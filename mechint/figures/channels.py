@@ -6,7 +6,7 @@ One panel a site, layers downwards, kinds (K, V) side by side; deep models go on
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from mechint.errors import UsageError
 from mechint.figures.style import drawing, dress, fit, write
+from mechint.figures.table import FigureTable
 from mechint.results.describe import number
 
-__all__ = ["SiteScores", "draw_channel_scores", "read_scores"]
+__all__ = ["SiteScores", "draw_channel_scores", "read_scores", "score_table"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -107,7 +108,7 @@ def draw_channel_scores(masks_path: Path, title: str, scores_are: str, target: P
     rows = math.ceil(len(layers) / groups)
     grid = _layout(sites, rows=rows, groups=groups, kinds=len(kinds))
     scale = _scale(sites)
-    with drawing(target, grid.width, grid.height) as figure:
+    with drawing(target, grid.width, grid.height, score_table(sites)) as figure:
         _head(figure, grid, title, sites, scale.remark)
         for site in sites:
             group, row = divmod(layers.index(site.layer), rows)
@@ -120,9 +121,7 @@ def draw_channel_scores(masks_path: Path, title: str, scores_are: str, target: P
 
 def read_scores(path: Path) -> list[SiteScores]:
     """Read ``final_masks.pt``, in the order of layers; within a layer in the order of the file."""
-    import torch
-
-    saved: Mapping[str, Mapping[str, Any]] = torch.load(path, weights_only=True, map_location="cpu")
+    saved = _load(path)
     sites = []
     for name, entry in saved.items():
         kind, _, layer = name.rpartition(".")
@@ -133,6 +132,30 @@ def read_scores(path: Path) -> list[SiteScores]:
     if not sites:
         raise UsageError(f"{path}: holds no site")
     return sorted(sites, key=lambda site: site.layer)
+
+
+def _load(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """The file's tensors; UsageError where it cannot be read."""
+    import pickle
+
+    import torch
+
+    try:
+        saved: Mapping[str, Mapping[str, Any]] = torch.load(path, weights_only=True, map_location="cpu")
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UsageError(f"{path}: cannot be read as saved masks: {reason}") from None
+    return saved
+
+
+def score_table(sites: Sequence[SiteScores]) -> FigureTable:
+    """A row a unit, with its place in ``[heads width]`` of its site."""
+    rows = [
+        (site.layer, site.kind, head, channel, int(site.kept[head, channel]), float(score))
+        for site in sites
+        for (head, channel), score in np.ndenumerate(site.scores)
+    ]
+    return FigureTable(header=("layer", "kind", "head", "channel", "kept", "score"), rows=rows)
 
 
 def _layout(sites: list[SiteScores], *, rows: int, groups: int, kinds: int) -> _Grid:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from mechint.figures.style import BLUE, FAINT, GREEN, GREY, INK, ORANGE, drawing, dress, fit, write
+from mechint.figures.table import FigureTable
 from mechint.results.store import read_metrics
 
 __all__ = ["Stage", "draw_search_curves", "read_stages"]
@@ -67,7 +68,7 @@ def draw_search_curves(metrics_path: Path, title: str, target: Path) -> None:
     top = _TOP + (_LIST if listed else 0)
     height = top + max(len(panels), 1) * (_PANEL + _GAP) - _GAP + _BOTTOM
     room = _WIDTH - _LEFT - _RIGHT
-    with drawing(target, _WIDTH, height) as figure:
+    with drawing(target, _WIDTH, height, _numbers(stages)) as figure:
         write(figure, _LEFT / _WIDTH, 1 - 0.22 / height, fit(title, room, 10), size=10, va="center", weight="bold")
         if not panels:
             write(figure, 0.5, 0.4, "the search logged no curves", ha="center", color=GREY)
@@ -96,6 +97,18 @@ def read_stages(path: Path) -> list[Stage]:
 def _stage(rows: list[dict[str, Any]], before: Sequence[Stage]) -> Stage:
     start = before[-1].start + before[-1].length if before else 0
     return Stage(name=str(rows[0]["stage"]), start=start, length=rows[-1]["step"] + 1, rows=rows)
+
+
+def _numbers(stages: Sequence[Stage]) -> FigureTable:
+    """A row a logged value, at its step on the common axis."""
+    keys = [key for panel in _PANELS for key, *_ in panel.curves]
+    rows = [
+        (stage.name, step, key, value)
+        for stage in stages
+        for key in keys
+        for step, value in zip(*stage.curve(key), strict=True)
+    ]
+    return FigureTable(header=("stage", "step", "quantity", "value"), rows=rows)
 
 
 def _has(stage: Stage, panel: _Panel) -> bool:

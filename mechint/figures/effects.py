@@ -6,8 +6,6 @@ interval covers 0, or that has none, bears a dot. Every map's numbers stand in a
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from mechint.figures.style import BLUE, FAINT, GREEN, GREY, INK, ORANGE, drawing, dress, fit, plain, write
-from mechint.files import write_text
+from mechint.figures.table import FigureTable, effect_numbers
 from mechint.results.values import EffectTable
 
 __all__ = ["draw_effects"]
@@ -64,37 +62,19 @@ class _Layout:
 
 
 def draw_effects(effects: EffectTable, title: str, folder: Path) -> list[str]:
-    """Draw a map, and its columns as lines where they are roles, and write its numbers; the files' names."""
-    stem = f"effects_{effects.name}"
-    _write_numbers(effects, folder / f"{stem}.csv")
-    _draw_map(effects, title, folder / f"{stem}.png")
+    """Draw a map, and its columns as lines where they are roles; the names of the pictures."""
+    stem, table = f"effects_{effects.name}", effect_numbers(effects)
+    _draw_map(effects, title, table, folder / f"{stem}.png")
     if effects.column_axis != "role" or effects.row_axis != "layer" or not 1 < len(effects.columns) <= _MOST_LINES:
-        return [f"{stem}.png", f"{stem}.csv"]
-    _draw_profile(effects, title, folder / f"{stem}_by_role.png")
-    return [f"{stem}.png", f"{stem}_by_role.png", f"{stem}.csv"]
+        return [f"{stem}.png"]
+    _draw_profile(effects, title, table, folder / f"{stem}_by_role.png")
+    return [f"{stem}.png", f"{stem}_by_role.png"]
 
 
-def _write_numbers(effects: EffectTable, target: Path) -> None:
-    table = io.StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow([effects.row_axis, effects.column_axis, "mean", "low", "high", "examples"])
-    for r, row in enumerate(effects.rows):
-        for c, column in enumerate(effects.columns):
-            numbers = (effects.mean[r][c], effects.low[r][c], effects.high[r][c])
-            shown = ["" if value is None else repr(value) for value in numbers]
-            rows.writerow([row, _inert(column), *shown, effects.examples[r][c]])
-    write_text(target, table.getvalue())
-
-
-def _inert(label: str) -> str:
-    """A label that a spreadsheet does not take for a formula; tokens may be any text."""
-    return f"'{label}" if label[:1] in "=+-@\t\r" else label
-
-
-def _draw_map(effects: EffectTable, title: str, target: Path) -> None:
+def _draw_map(effects: EffectTable, title: str, table: FigureTable, target: Path) -> None:
     means, layout = _array(effects.mean), _lay_out(effects)
     end = float(np.nanmax(np.abs(means), initial=0.0)) or 1.0
-    with drawing(target, *layout.size) as figure:
+    with drawing(target, *layout.size, table) as figure:
         _head(
             figure,
             layout.size,
@@ -178,11 +158,11 @@ def _colour_bar(figure: Figure, layout: _Layout, end: float) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
 
 
-def _draw_profile(effects: EffectTable, title: str, target: Path) -> None:
+def _draw_profile(effects: EffectTable, title: str, table: FigureTable, target: Path) -> None:
     """A line a role over the layers, in a band of its 95 % intervals."""
     size, left = (6.6, 3.4), 0.7
     layers = np.array([float(row) for row in effects.rows])
-    with drawing(target, *size) as figure:
+    with drawing(target, *size, table) as figure:
         _head(figure, size, left, title, (effects.title, "bands: 95 % intervals"))
         axes = figure.add_axes((left / size[0], 0.48 / size[1], 4.1 / size[0], (size[1] - _TOP - 0.56) / size[1]))
         axes.axhline(0, color=GREY, linewidth=0.6)

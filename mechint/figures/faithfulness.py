@@ -9,6 +9,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from mechint.figures.style import BLUE, FAINT, GREY, INK, ORANGE, drawing, dress, fit, write
+from mechint.figures.table import Cell, FigureTable
 from mechint.results.values import CurvePoint
 
 __all__ = ["draw_faithfulness_curve"]
@@ -24,7 +25,7 @@ def draw_faithfulness_curve(
 ) -> None:
     """Draw a report's curve; ``found`` is the size and faithfulness of the circuit that the method gave."""
     room = _WIDTH - _LEFT - _RIGHT
-    with drawing(target, _WIDTH, _HEIGHT) as figure:
+    with drawing(target, _WIDTH, _HEIGHT, _numbers(points, found)) as figure:
         write(figure, _LEFT / _WIDTH, 1 - 0.25 / _HEIGHT, fit(title, room, 10), size=10, va="center", weight="bold")
         box = (_LEFT / _WIDTH, _BOTTOM / _HEIGHT, room / _WIDTH, (_HEIGHT - _TOP - _BOTTOM) / _HEIGHT)
         axes = figure.add_axes(box)
@@ -43,6 +44,19 @@ def draw_faithfulness_curve(
         _draw(axes, points, found)
         write(axes, 0.5, -0.48 / (_HEIGHT - _TOP - _BOTTOM), "units kept", ha="center", va="center")
         write(axes, -0.56 / room, 0.5, "faithfulness", rotation=90, ha="center", va="center")
+
+
+def _numbers(points: Sequence[CurvePoint], found: tuple[float, float] | None) -> FigureTable:
+    """A row a circuit: by score, random, complement and, where it has a place, the one that the method gave."""
+    rows: list[tuple[Cell, ...]] = []
+    for point in points:
+        size = (point.size, point.units)
+        rows.append(("best by score", *size, point.faithfulness, point.low, point.high))
+        rows += [("random", *size, value, None, None) for value in point.random]
+        rows.append(("complement", *size, point.complement, None, None))
+    if found is not None:
+        rows.append(("the circuit", found[0], None, found[1], None, None))
+    return FigureTable(header=("circuit", "size", "units", "faithfulness", "low", "high"), rows=rows)
 
 
 def _draw(axes: Axes, points: Sequence[CurvePoint], found: tuple[float, float] | None) -> None:

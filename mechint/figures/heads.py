@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from mechint.errors import UsageError
-from mechint.figures.channels import SiteScores, read_scores
+from mechint.figures.channels import SiteScores, read_scores, score_table
 from mechint.figures.style import INK, drawing, dress, fit, write
 from mechint.results.describe import number
 
@@ -109,12 +109,13 @@ class _Scale:
 def draw_head_map(masks_path: Path, title: str, scores_are: str, target: Path) -> None:
     """Draw the heads of ``final_masks.pt``; kinds whose units are channels are named and not drawn."""
     sites = read_scores(masks_path)
-    maps = _maps([site for site in sites if site.scores.shape[1] == 1])
+    heads_only = [site for site in sites if site.scores.shape[1] == 1]
+    maps = _maps(heads_only)
     if not maps:
         raise UsageError(f"{masks_path}: holds no heads; its units are channels")
     others = list(dict.fromkeys(site.kind for site in sites if site.scores.shape[1] > 1))
     layout, scale = _lay_out(maps), _Scale.of(maps)
-    with drawing(target, *layout.size) as figure:
+    with drawing(target, *layout.size, score_table(heads_only)) as figure:
         kept, heads = sum(int(one.kept.sum()) for one in maps), sum(int(one.there.sum()) for one in maps)
         left_out = f"; not drawn, since they are no heads: {', '.join(others)}" if others else ""
         outlined = f"{kept} of {heads} heads kept, outlined{left_out}"

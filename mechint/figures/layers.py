@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from mechint.figures.style import BLUE, GREEN, GREY, INK, ORANGE, drawing, dress, fit, plain, write
+from mechint.figures.table import FigureTable, effect_numbers
 from mechint.results.values import EffectTable
 
 __all__ = ["draw_layers", "draw_lens"]
@@ -31,7 +32,7 @@ def draw_layers(effects: EffectTable, title: str, target: Path) -> None:
     layers, count = np.arange(len(effects.rows)), len(effects.columns)
     across = float(np.clip(_LAYER * len(layers), _SHORTEST, _LONGEST))
     size = (_LEFT + across + _RIGHT, _HEIGHT)
-    with drawing(target, *size) as figure:
+    with drawing(target, *size, effect_numbers(effects)) as figure:
         _head(figure, size, title, effects.title, "lines: 95 % intervals")
         axes = figure.add_axes(_box(size, across, _TOP, _HEIGHT - _TOP - _BELOW))
         axes.axhline(0, color=GREY, linewidth=0.6)
@@ -54,7 +55,7 @@ def draw_lens(probability: EffectTable, rank: EffectTable, title: str, target: P
     across = float(np.clip(_LAYER * len(layers), _SHORTEST, _LONGEST))
     down, between = 1.35, 0.2
     size = (_LEFT + across + 0.2, _TOP + 2 * down + between + _BELOW)
-    with drawing(target, *size) as figure:
+    with drawing(target, *size, _lens_numbers(probability, rank)) as figure:
         _head(figure, size, title, probability.title.removeprefix("probability of "), "bands: 95 % intervals")
         upper = figure.add_axes(_box(size, across, _TOP, down))
         lower = figure.add_axes(_box(size, across, _TOP + down + between, down))
@@ -68,6 +69,15 @@ def draw_lens(probability: EffectTable, rank: EffectTable, title: str, target: P
         upper.set_xticklabels([])
         _show_ranks(lower, _column(rank, 0))
         write(lower, 0.5, -0.36 / down, rank.row_axis, size=7.5, ha="center", va="center")
+
+
+def _lens_numbers(probability: EffectTable, rank: EffectTable) -> FigureTable:
+    rows = [
+        (layer, one.quantity, *numbers)
+        for one in (probability, rank)
+        for layer, _, *numbers in effect_numbers(one).rows
+    ]
+    return FigureTable(header=(probability.row_axis, "quantity", "mean", "low", "high", "examples"), rows=rows)
 
 
 def _show_ranks(axes: Axes, numbers: Floats) -> None:

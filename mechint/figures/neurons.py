@@ -19,8 +19,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from numpy.typing import NDArray
 
 from mechint.errors import UsageError
-from mechint.figures.channels import SiteScores, read_scores
-from mechint.figures.style import BLUE, FAINT, GREY, INK, ORANGE, drawing, dress, fit, write
+from mechint.figures.channels import SiteScores, read_scores, score_table
+from mechint.figures.style import BLUE, FAINT, GREY, INK, MOST_SHAPES, ORANGE, drawing, dress, fit, write
 from mechint.results.describe import number
 
 __all__ = ["draw_neuron_scores"]
@@ -85,7 +85,7 @@ def draw_neuron_scores(masks_path: Path, title: str, scores_are: str, target: Pa
     neurons = _Neurons.of(sites)
     room = min(max(0.32 * len(sites), 3.4), 14.0)
     width, height = _LEFT + room + _RIGHT, _TOP + _PLOT + _GAP + _BARS + _BOTTOM
-    with drawing(target, width, height) as figure:
+    with drawing(target, width, height, score_table(sites)) as figure:
         strips = figure.add_axes((_LEFT / width, 1 - (_TOP + _PLOT) / height, room / width, _PLOT / height))
         bars = figure.add_axes((_LEFT / width, _BOTTOM / height, room / width, _BARS / height))
         _head(figure, neurons, title, scores_are)
@@ -118,6 +118,7 @@ def _draw_scores(axes: Axes, neurons: _Neurons, room: float) -> None:
     for kept, colour, size in ((False, GREY, dot), (True, BLUE, max(dot, 1.6))):
         chosen = neurons.kept == kept
         dots: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": size, "markeredgewidth": 0}
+        dots["rasterized"] = int(chosen.sum()) > MOST_SHAPES
         axes.plot(neurons.across[chosen], neurons.scores[chosen], color=colour, alpha=0.7 if kept else 0.4, **dots)
     best = neurons.best
     ring: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": max(dot, 1.6) + 3, "markerfacecolor": "none"}

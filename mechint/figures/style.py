@@ -1,4 +1,7 @@
-"""The one look of all figures, set on each artist, so that no global setting is read or changed."""
+"""The one look of all figures and the files that each becomes.
+
+The look is set on each artist, so that a user's own settings are not read.
+"""
 
 from __future__ import annotations
 
@@ -7,38 +10,67 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
 
-from mechint.files import atomic_write
+from mechint.figures.table import FigureTable
+from mechint.files import atomic_write, write_text
 from mechint.results.describe import visible
 
-__all__ = ["BLUE", "FAINT", "GREEN", "GREY", "INK", "ORANGE", "drawing", "dress", "fit", "plain", "write"]
+__all__ = [
+    "BLUE",
+    "FAINT",
+    "GREEN",
+    "GREY",
+    "INK",
+    "MOST_SHAPES",
+    "ORANGE",
+    "drawing",
+    "dress",
+    "fit",
+    "plain",
+    "write",
+]
 
 # Okabe and Ito's palette, whose colours people with any kind of colour vision tell apart.
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 INK, GREY, FAINT = "#222222", "#777777", "#e6e6e6"
 
 DPI = 120
+MOST_SHAPES = 4000
+"""Dots that an SVG holds one by one; a layer of more is a picture in it, which any viewer can open."""
+
 _FONT = "DejaVu Sans"
 _LETTER = 0.62
 """Width of a letter of the font in font sizes, a little above its mean."""
 
 
 @contextmanager
-def drawing(target: Path, width: float, height: float) -> Iterator[Figure]:
-    """Give an empty figure of a size in inches and write it as a PNG when the block ends well.
+def drawing(target: Path, width: float, height: float, table: FigureTable | None = None) -> Iterator[Figure]:
+    """Give an empty figure of a size in inches; when the block ends well, write it and its numbers.
 
-    The same drawing gives the same bytes: nothing in the file depends on the time or the version of matplotlib's name.
+    Beside the PNG ``target`` stand an SVG and, unless the figure shows no numbers, a CSV of the same name. The same
+    drawing gives the same bytes: nothing in the files depends on the time or on matplotlib's version.
     """
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", edgecolor="white")
     canvas = FigureCanvasAgg(figure)
     yield figure
     with atomic_write(target) as stream:
         canvas.print_png(stream, metadata={"Software": None})  # type: ignore[no-untyped-call]
+    with atomic_write(target.with_suffix(".svg")) as stream, rc_context(_SVG):
+        FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+    if table is not None:
+        write_text(target.with_suffix(".csv"), table.as_csv())
+
+
+# matplotlib takes these from its settings alone, so they are set while the file is written. Letters as outlines look
+# the same wherever the file is opened.
+_SVG: Any = {"svg.hashsalt": "mechint", "svg.fonttype": "path", "svg.image_inline": True, "svg.id": None}
 
 
 def dress(axes: Axes, *, size: float = 8) -> None:

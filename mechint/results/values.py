@@ -57,6 +57,8 @@ class Verdict(ResultModel):
     """What was found, where that is no number: the label of a peak."""
     interval: tuple[float, float] | None = None
     """Ends of the interval that was compared, where the assertion states a confidence."""
+    baseline: str = ""
+    """The approved run that a drop is judged against; empty for assertions that compare with none."""
     over: tuple[str, ...] = ()
     """Ids of the items that were judged together, as runs that differ in their seed alone are; empty for one item."""
     outcome: Outcome

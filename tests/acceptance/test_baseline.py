@@ -48,6 +48,7 @@ def test_the_same_run_passes(approved):
     ran = approved.run("spec.yaml")
     assert ran.code == 0, ran.out
     assert {verdict["outcome"] for verdict in verdicts(approved).values()} == {"passed"}
+    assert {verdict["baseline"] for verdict in verdicts(approved).values()} == {"baselines/tiny.json"}
 
 
 def test_a_damaged_checkpoint_fails_with_its_drop(approved):

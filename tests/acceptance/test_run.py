@@ -35,12 +35,15 @@ def test_an_item_leaves_its_files(workspace):
         "DONE",
         "circuit_analysis_report.md",
         "final_masks.pt",
-        "kv_channel_importance.png",
+        *(f"kv_channel_importance.{form}" for form in ("png", "svg", "csv")),
         "metrics.jsonl",
         "per_example.safetensors",
         "result.json",
-        "sparsity_curves.png",
+        *(f"sparsity_curves.{form}" for form in ("png", "svg", "csv")),
     }
+    (artifacts,) = (one["artifacts"] for one in results(workspace)["items"] if one["id"] == folder.name)
+    done = json.loads((folder / "DONE").read_text())
+    assert {"sparsity_curves.svg", "sparsity_curves.csv"} <= set(artifacts) & set(done)
 
 
 def test_the_sparsity_delivered_is_the_sparsity_asked_for(workspace):

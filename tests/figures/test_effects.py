@@ -29,12 +29,8 @@ def test_every_shape_makes_a_figure_of_a_handy_size(rows, columns, tmp_path):
 
 
 def test_roles_are_drawn_along_the_layers_too(tmp_path):
-    assert draw(tmp_path, peaked((4, 1))) == [
-        "effects_mlp_out.png",
-        "effects_mlp_out_by_role.png",
-        "effects_mlp_out.csv",
-    ]
-    assert {path.name for path in tmp_path.iterdir()} == set(draw(tmp_path, peaked((4, 1))))
+    assert draw(tmp_path, peaked((4, 1))) == ["effects_mlp_out.png", "effects_mlp_out_by_role.png"]
+    assert {path.name for path in tmp_path.glob("*.png")} == set(draw(tmp_path, peaked((4, 1))))
 
 
 def test_the_numbers_are_in_a_csv(tmp_path):
