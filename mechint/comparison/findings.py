@@ -1,0 +1,100 @@
+"""What differs beyond chance, in words that follow from the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mechint.comparison.values import Comparison, Difference, Group, Overlap, StepPoint
+from mechint.faithfulness.compare import holm
+from mechint.results.describe import number
+
+__all__ = ["adjust_overlaps", "conclude", "p_text", "say"]
+
+KINDS = {"k": "K", "v": "V", "q": "Q"}
+
+
+def conclude(comparison: Comparison) -> Comparison:
+    """Correct all tests of all groups together, and say what is left of them."""
+    tested = [one for group in comparison.groups for one in group.differences if one.p is not None]
+    adjusted = iter(holm([one.p for one in tested if one.p is not None]))
+    level = 1 - comparison.confidence
+    groups = tuple(_corrected(group, adjusted) for group in comparison.groups)
+    found = [
+        (one.adjusted, one.p, f"{say(one)}{f' ({group.name})' if len(groups) > 1 else ''}")
+        for group in groups
+        for one in group.differences
+        if one.adjusted is not None and one.p is not None and one.adjusted < level
+    ]
+    findings = tuple(text for _, _, text in sorted(found, key=lambda each: each[:2]))
+    return comparison.model_copy(
+        update={
+            "groups": tuple(_with_changes(group, level) for group in groups),
+            "tests": len(tested),
+            "findings": findings,
+            "conclusion": _conclusion(len(findings), len(tested), level),
+        }
+    )
+
+
+def adjust_overlaps(overlaps: Sequence[Overlap]) -> tuple[Overlap, ...]:
+    """The overlaps with their p-values corrected for their number."""
+    adjusted = iter(holm([one.p for one in overlaps if one.p is not None]))
+    return tuple(one if one.p is None else one.model_copy(update={"adjusted": next(adjusted)}) for one in overlaps)
+
+
+def say(one: Difference) -> str:
+    """A difference in words: ``stepV1 keeps more V channels in the late third than stepV0 (0.42 against 0.31, …)``."""
+    assert one.value is not None and one.base_value is not None and one.adjusted is not None, "tested"  # noqa: PT018
+    higher = one.value > one.base_value
+    values = _apart(one.value, one.base_value)
+    shown = f"{values[0]} against {values[1]}, p {p_text(one.adjusted)}, Holm"
+    if one.quantity != "kept":
+        return f"{one.quantity} of {one.entry} is {'higher' if higher else 'lower'} than that of {one.base} ({shown})"
+    what = f"{KINDS.get(one.kind, one.kind)} {one.units}".strip()
+    where = "" if one.third is None else f" in the {one.third} third"
+    return f"{one.entry} keeps {'more' if higher else 'fewer'} {what}{where} than {one.base} ({shown})"
+
+
+def p_text(p: float) -> str:
+    """``= 0.0031``, or ``< 0.0001``."""
+    return "< 0.0001" if p < 1e-4 else f"= {number(p, digits=2)}"
+
+
+def _apart(value: float, base_value: float) -> tuple[str, str]:
+    """Both with as many digits as it takes to tell them apart."""
+    for digits in range(2, 17):
+        shown = number(value, digits=digits), number(base_value, digits=digits)
+        if shown[0] != shown[1]:
+            break
+    return shown
+
+
+def _corrected(group: Group, adjusted: Iterator[float]) -> Group:
+    """The group with the next corrected p-values, in the order of its tests."""
+    differences = tuple(
+        one if one.p is None else one.model_copy(update={"adjusted": next(adjusted)}) for one in group.differences
+    )
+    return group.model_copy(update={"differences": differences})
+
+
+def _with_changes(group: Group, level: float) -> Group:
+    """The group with what changed between consecutive steps at the later one."""
+    points: list[StepPoint] = []
+    for point in group.steps:
+        before = points[-1].entry if points else None
+        changed = tuple(
+            say(one)
+            for one in group.differences
+            if one.entry == point.entry and one.base == before and one.adjusted is not None and one.adjusted < level
+        )
+        points.append(point.model_copy(update={"changed": changed}))
+    return group.model_copy(update={"steps": tuple(points)})
+
+
+def _conclusion(found: int, tests: int, level: float) -> str:
+    rule = f"corrected by Holm so that the chance of any false one is at most {100 * level:g} %"
+    if tests == 0:
+        return "nothing could be tested"
+    if found == 0:
+        return f"none of {tests} tests shows a difference beyond chance ({rule})"
+    return f"{found} of {tests} tests show{'s' if found == 1 else ''} a difference beyond chance ({rule})"
