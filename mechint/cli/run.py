@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_command", "validate"]
 
-REPORTERS = ("terminal", "markdown")
+REPORTERS = ("terminal", "markdown", "compare")
 """Loaded for every run."""
 
 

@@ -8,9 +8,7 @@ from mechint.comparison.values import Comparison, Difference, Group, Overlap, St
 from mechint.faithfulness.compare import holm
 from mechint.results.describe import number
 
-__all__ = ["adjust_overlaps", "conclude", "p_text", "say"]
-
-KINDS = {"k": "K", "v": "V", "q": "Q"}
+__all__ = ["adjust_overlaps", "conclude", "kind_name", "p_text", "say"]
 
 
 def conclude(comparison: Comparison) -> Comparison:
@@ -50,9 +48,14 @@ def say(one: Difference) -> str:
     shown = f"{values[0]} against {values[1]}, p {p_text(one.adjusted)}, Holm"
     if one.quantity != "kept":
         return f"{one.quantity} of {one.entry} is {'higher' if higher else 'lower'} than that of {one.base} ({shown})"
-    what = f"{KINDS.get(one.kind, one.kind)} {one.units}".strip()
+    what = f"{kind_name(one.kind)} {one.units}".strip()
     where = "" if one.third is None else f" in the {one.third} third"
     return f"{one.entry} keeps {'more' if higher else 'fewer'} {what}{where} than {one.base} ({shown})"
+
+
+def kind_name(kind: str) -> str:
+    """``Q``, ``K`` and ``V`` as the field writes them; other kinds of sites as they are."""
+    return kind.upper() if kind in ("q", "k", "v") else kind
 
 
 def p_text(p: float) -> str:

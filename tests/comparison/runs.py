@@ -43,7 +43,7 @@ def random_circuit(space: Space, seed: int, share: float = 0.3, favoured: Mappin
 def random_values(
     seed: int, examples: int = 64, lost: float = 0.3, hard: int = 0, sizes: Sequence[float] = ()
 ) -> PerExample:
-    """Losses of examples that are hard or easy for every run with one ``hard``; the circuit adds about ``lost`` to each."""
+    """Losses of examples that are hard or easy for every run with one ``hard``; the circuit adds about ``lost``."""
     base = np.random.default_rng(1000 + hard).normal(1.6, 0.5, examples)
     generator = np.random.default_rng(seed)
 
@@ -118,7 +118,9 @@ def write_run(folder: Path, *items: Made, **changed: Any) -> Path:
     return folder
 
 
-def made(name: str, seed: int, *, space: Space | None = None, share: float = 0.3, lost: float = 0.3, **others: Any) -> Made:
+def made(
+    name: str, seed: int, *, space: Space | None = None, share: float = 0.3, lost: float = 0.3, **others: Any
+) -> Made:
     """An item with a random circuit and random values."""
     favoured, sizes = others.pop("favoured", None), others.pop("sizes", ())
     return Made(
