@@ -48,9 +48,7 @@ def say(one: Difference) -> str:
     shown = f"{values[0]} against {values[1]}, p {p_text(one.adjusted)}, Holm"
     if one.quantity != "kept":
         return f"{one.quantity} of {one.entry} is {'higher' if higher else 'lower'} than that of {one.base} ({shown})"
-    what = f"{kind_name(one.kind)} {one.units}".strip()
-    where = "" if one.third is None else f" in the {one.third} third"
-    return f"{one.entry} keeps {'more' if higher else 'fewer'} {what}{where} than {one.base} ({shown})"
+    return f"{one.entry} keeps {'more' if higher else 'fewer'} {_what(one)} than {one.base} ({shown})"
 
 
 def kind_name(kind: str) -> str:
@@ -86,12 +84,24 @@ def _with_changes(group: Group, level: float) -> Group:
     for point in group.steps:
         before = points[-1].entry if points else None
         changed = tuple(
-            say(one)
+            _change(one)
             for one in group.differences
             if one.entry == point.entry and one.base == before and one.adjusted is not None and one.adjusted < level
         )
         points.append(point.model_copy(update={"changed": changed}))
     return group.model_copy(update={"steps": tuple(points)})
+
+
+def _change(one: Difference) -> str:
+    """``faithfulness 0.62 to 0.75``, ``V channels in the late third 0.34 to 0.53``."""
+    before, after = _apart(one.base_value or 0.0, one.value or 0.0)
+    return f"{one.quantity if one.quantity != 'kept' else _what(one)} {before} to {after}"
+
+
+def _what(one: Difference) -> str:
+    """``V channels in the late third``."""
+    what = f"{kind_name(one.kind)} {one.units}".strip()
+    return what if one.third is None else f"{what} in the {one.third} third"
 
 
 def _conclusion(found: int, tests: int, level: float) -> str:

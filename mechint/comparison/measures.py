@@ -1,4 +1,8 @@
-"""Measures of two entries: example by example where the examples are the same, as two samples otherwise."""
+"""Measures of two entries: example by example where the examples are the same, as two samples otherwise.
+
+A paired p is Student's, and no smaller than that of a test by signs: where few examples changed at all, their number
+says more than their spread.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +22,16 @@ from mechint.faithfulness.measures import FULL
 __all__ = ["measure_differences"]
 
 CONFIDENCE = 0.95
-MEASURES = ("faithfulness", "completeness", "margin_over_random", "loss_increase", "cpr")
+MEASURES = ("faithfulness", "completeness", "margin_over_random", "cpr")
 
 
 def measure_differences(entry: Entry, base: Entry, ours: Loaded, theirs: Loaded) -> Iterator[Difference]:
     """The protocol's measures, and the metric of the circuit and of the full model."""
     metric = entry.methodology.metric
     paired = same_examples(ours, theirs)
-    for name in dict.fromkeys((*MEASURES, metric, f"{FULL}{metric}")):
+    # Of the loss of the circuit, that of the model and their difference, two say everything.
+    others = () if metric == "loss" else ("loss_increase",)
+    for name in dict.fromkeys((*MEASURES, *others, metric, f"{FULL}{metric}")):
         if name in entry.measures and name in base.measures:
             pair = ours.estimate(name), theirs.estimate(name)
             yield _paired(entry, base, name, *pair) if paired else _apart(entry, base, name, *pair)
@@ -40,7 +46,7 @@ def _paired(entry: Entry, base: Entry, name: str, ours: Estimate | None, theirs:
         update={
             "low": None if ends is None else ends.low,
             "high": None if ends is None else ends.high,
-            "test": f"Student's over {change.count} paired examples, and no surer than by signs",
+            "test": f"paired t over {change.count} examples",
             "p": min(2 * min(p_value(change), p_value(back)), 1.0),
         }
     )
@@ -58,7 +64,7 @@ def _apart(entry: Entry, base: Entry, name: str, ours: Estimate | None, theirs: 
         update={
             "low": delta - half,
             "high": delta + half,
-            "test": f"Welch's over {ours.count} and {theirs.count} examples that are not the same",
+            "test": f"unpaired t (Welch) over {ours.count} and {theirs.count} different examples",
             "p": float(2 * t.sf(abs(delta) / error, degrees)),
         }
     )

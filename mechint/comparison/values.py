@@ -226,7 +226,7 @@ class StepPoint(ResultModel):
     """With the circuit of the last step."""
     chance: float | None
     changed: tuple[str, ...]
-    """What differs from the step before beyond chance, in words."""
+    """What differs from the step before beyond chance: ``faithfulness 0.62 to 0.75``."""
 
 
 class Group(ResultModel):

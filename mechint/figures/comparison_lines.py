@@ -48,7 +48,7 @@ def draw_faithfulness(group: Group, target: Path) -> None:
     tall = max(row * len(names), 0.8)
     width, height = left + room + 0.3, _TOP + tall + 0.5
     with drawing(target, width, height) as figure:
-        lines = (group.name, "point: faithfulness with its 95 % interval; grey stroke: random circuits of that size")
+        lines = (group.name, "with 95 % intervals; grey: random circuits of that size")
         head(figure, 0.2, "Faithfulness", lines)
         axes = figure.add_axes((left / width, 0.5 / height, room / width, tall / height))
         for at, entry in enumerate(group.entries):

@@ -47,8 +47,8 @@ def draw_deltas(group: Group, target: Path) -> None:
     height = _TOP + 0.2 + down + below
     end = max((abs(one.delta_share) for one in group.layers), default=0.0) or 1.0
     with drawing(target, width, height) as figure:
-        scale = "of one layer each" if len(depths) == 1 else "at the nearest relative depth"
-        lines = (group.name, f"colour: change of the share of units kept, against {group.base} {scale}")
+        where = "" if len(depths) == 1 else ", at the nearest relative depth"
+        lines = (group.name, f"colour: change of the share of units kept{where}")
         head(figure, 0.2, f"Layers against {group.base}", lines)
         for place, kind in enumerate(kinds):
             left = 0.7 + place * (across + _GAP)
@@ -121,14 +121,12 @@ def _label_layers(axes: Axes, depths: set[int], row: float, *, first: bool) -> N
         axes.set_yticks([share * tall - 0.5 for share in shares], [f"{share:g}" for share in shares])
     axes.tick_params(labelleft=first)
     if first:
-        height = row * tall
         label = "layer" if len(depths) == 1 else "relative depth"
         # In inches from the axes, so that it stands clear of the ticks whatever the width.
         axes.annotate(
             label, (0, 0.5), (-32, 0), xycoords="axes fraction", textcoords="offset points",
             rotation=90, ha="center", va="center", fontsize=7, color=INK,
         )  # fmt: skip
-        assert height > 0, "a model has a layer"
 
 
 def _matrix(group: Group, names: Sequence[str]) -> tuple[Floats, dict[tuple[int, int], str]]:
