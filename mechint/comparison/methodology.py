@@ -8,6 +8,7 @@ from typing import Any
 
 from mechint.comparison.entries import Loaded
 from mechint.comparison.values import Unlike
+from mechint.results.describe import site_ranges
 from mechint.results.values import Methodology
 
 __all__ = ["MEASURED", "comparable", "same_examples", "unlikes"]
@@ -30,7 +31,7 @@ def unlikes(entry: str, ours: Loaded, theirs: Loaded) -> Iterator[Unlike]:
             entry, what, getattr(now, what), getattr(before, what), MEASURED if what in _DECISIVE else ""
         )
     if not _same_sites(ours, theirs):
-        yield from _unlike(entry, "sites", now.sites, before.sites, f"{MEASURED}, {CIRCUITS}")
+        yield from _unlike(entry, "sites", _cut(ours), _cut(theirs), f"{MEASURED}, {CIRCUITS}")
     elif ours.space != theirs.space:
         yield from _unlike(entry, "size", _size(ours), _size(theirs), CIRCUITS)
     yield from _unlike_examples(entry, now, before)
@@ -81,6 +82,10 @@ def _same_sites(ours: Loaded, theirs: Loaded) -> bool:
     kinds = {site.kind for site in mine}
     whole = all(len(sites) == len(kinds) * one.layers for sites, one in ((mine, ours), (others, theirs)))
     return whole and kinds == {site.kind for site in others}
+
+
+def _cut(loaded: Loaded) -> str:
+    return f"{site_ranges(str(units.site) for units in loaded.space.sites)} of {loaded.layers} layers"
 
 
 def _size(loaded: Loaded) -> str:

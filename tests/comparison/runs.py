@@ -13,6 +13,11 @@ import torch
 
 from mechint.circuit.circuit import Circuit, save_masks
 from mechint.circuit.space import Site, SiteUnits, Space
+from mechint.comparison.entries import Loaded, Member, describe_entry
+from mechint.comparison.measures import measure_differences
+from mechint.comparison.runs import Run
+from mechint.comparison.shares import share_differences
+from mechint.comparison.values import Difference
 from mechint.faithfulness.derive import estimate_measures
 from mechint.faithfulness.per_example import PerExample
 from mechint.faithfulness.report import describe_curve
@@ -119,13 +124,30 @@ def write_run(folder: Path, *items: Made, **changed: Any) -> Path:
 
 
 def made(
-    name: str, seed: int, *, space: Space | None = None, share: float = 0.3, lost: float = 0.3, **others: Any
+    name: str, draw: int, *, space: Space | None = None, share: float = 0.3, lost: float = 0.3, **others: Any
 ) -> Made:
     """An item with a random circuit and random values."""
     favoured, sizes = others.pop("favoured", None), others.pop("sizes", ())
     return Made(
         name=name,
-        circuit=random_circuit(space or space_of(), seed, share, favoured),
-        values=random_values(seed, lost=lost, sizes=sizes, hard=others.pop("hard", 0)),
+        circuit=random_circuit(space or space_of(), draw, share, favoured),
+        values=random_values(draw, lost=lost, sizes=sizes, hard=others.pop("hard", 0)),
         **others,
     )
+
+
+def load(*items: Made) -> Loaded:
+    """An entry of these seeds, without a disk in between."""
+    run = Run(name="run", folder=Path("run"), report=make_run())
+    reports = tuple(item.report() for item in items)
+    return Loaded(
+        member=Member(run=run, family=reports[0].family, items=reports),
+        circuits=tuple(item.circuit for item in items),
+        estimates=tuple(estimate_measures(item.values) for item in items),
+    )
+
+
+def compare_loaded(base: Loaded, entry: Loaded) -> list[Difference]:
+    """Every difference that is tested between two entries."""
+    four = describe_entry(entry, "entry", None), describe_entry(base, "base", None), entry, base
+    return [*share_differences(*four), *measure_differences(*four)]
