@@ -40,9 +40,7 @@ def test_entries_of_several_runs_are_called_by_both(tmp_path):
 def test_a_cell_meets_the_same_value_of_a_spec_without_a_matrix(tmp_path):
     found = matched(tmp_path, a=[item("V0", 0.5), item("V0", 0.8)], b=[item("V0")])
     assert names(found) == {"kv_circuit on tokens, target_sparsity 0.8": ["a", "b"]}
-    assert found.left_out == (
-        "a/V0-target_sparsity0.5: no other entry is kv_circuit on tokens, target_sparsity 0.5",
-    )
+    assert found.left_out == ("a/V0-target_sparsity0.5: no other entry is kv_circuit on tokens, target_sparsity 0.5",)
 
 
 def test_the_cells_of_one_checkpoint_are_compared_with_each_other(tmp_path):
