@@ -91,6 +91,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
 
     return {
         **{name: _cut(getattr(tables, name)) for name in tables.__all__},
+        "opening": lambda sentence: sentence[:1].upper() + sentence[1:],
         "link": lambda path: Markup(link_target(path)),
     }
 

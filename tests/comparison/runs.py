@@ -45,6 +45,14 @@ def random_circuit(space: Space, seed: int, share: float = 0.3, favoured: Mappin
     return Circuit(space=space, kept=kept, scores=scores)
 
 
+def circuit_by_heads(space: Space, seed: int) -> Circuit:
+    """Some heads are kept nearly as a whole and others hardly, at every site alike, as searches do."""
+    generator = np.random.default_rng(seed)
+    chances = [generator.choice([0.02, 0.1, 0.5, 0.6], units.heads).repeat(units.width) for units in space.sites]
+    kept = torch.from_numpy(generator.random(space.size) < np.concatenate(chances))
+    return Circuit(space=space, kept=kept, scores=torch.from_numpy(generator.normal(size=space.size)))
+
+
 def random_values(
     seed: int, examples: int = 64, lost: float = 0.3, hard: int = 0, sizes: Sequence[float] = ()
 ) -> PerExample:
@@ -87,8 +95,8 @@ class Made:
     changed: Mapping[str, Any] = field(default_factory=dict)
 
     def report(self) -> ItemReport:
-        plain = make_item(self.name)
-        assert plain.methodology is not None
+        methodology = make_item().methodology
+        assert methodology is not None
         space, estimates = self.circuit.space, estimate_measures(self.values)
         given: dict[str, Any] = {
             "family": self.family or self.name,
@@ -102,7 +110,7 @@ class Made:
                 step=self.step,
                 layers=self.layers,
             ),
-            "methodology": plain.methodology.model_copy(
+            "methodology": methodology.model_copy(
                 update={"sites": tuple(str(units.site) for units in space.sites), **self.methodology}
             ),
             "measures": {name: None if one is None else one.value for name, one in estimates.items()}
@@ -138,7 +146,7 @@ def made(
 
 def load(*items: Made) -> Loaded:
     """An entry of these seeds, without a disk in between."""
-    run = Run(name="run", folder=Path("run"), report=make_run())
+    run = Run(name="run", folder=Path("run"), report=make_run(()))
     reports = tuple(item.report() for item in items)
     return Loaded(
         member=Member(run=run, family=reports[0].family, items=reports),

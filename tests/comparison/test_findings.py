@@ -5,7 +5,17 @@ from mechint.comparison.compare import compare
 from mechint.comparison.findings import kind_name, p_text, say
 from mechint.comparison.values import Difference
 from mechint.faithfulness.compare import holm
-from tests.comparison.runs import compare_loaded, load, made, space_of, write_run
+from tests.comparison.runs import (
+    Made,
+    circuit_by_heads,
+    compare_loaded,
+    load,
+    made,
+    random_circuit,
+    random_values,
+    space_of,
+    write_run,
+)
 
 NULLS = 500
 
@@ -60,13 +70,17 @@ def test_findings_stand_in_the_order_of_their_certainty(tmp_path):
     assert "stepV2" in comparison.findings[0]
 
 
-def test_without_a_difference_findings_are_claimed_as_rarely_as_stated(monkeypatch):
-    """Pairs of independent circuits, with independent noise on the same examples."""
+@pytest.mark.parametrize("draw_circuit", [random_circuit, circuit_by_heads])
+def test_without_a_difference_findings_are_claimed_as_rarely_as_stated(draw_circuit, monkeypatch):
+    """Pairs of independent circuits, unit by unit or in heads, with independent noise on the same examples."""
     monkeypatch.setattr(measures, "interval", lambda *_, **__: None)
     monkeypatch.setattr(entries, "intervals", lambda many, **_: [None] * len(many))
-    claimed = 0
+    space, claimed = space_of(heads=4), 0
     for draw in range(NULLS):
-        pair = (load(made("V0", 10_000 + 2 * draw + side, hard=draw)) for side in (0, 1))
+        pair = [
+            load(Made(name="V0", circuit=draw_circuit(space, seed), values=random_values(seed, hard=draw)))
+            for seed in (10_000 + 2 * draw, 10_001 + 2 * draw)
+        ]
         claimed += min(holm([one.p for one in compare_loaded(*pair)])) < 0.05
     assert claimed / NULLS <= 0.05
 
