@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mechint.comparison import tables
-from mechint.comparison.sheets import sheets
+from mechint.comparison.sheets import SHEETS, sheets
 from mechint.comparison.store import COMPARISON, write_comparison
 from mechint.comparison.values import Comparison, Group
 from mechint.errors import UsageError
@@ -35,9 +36,15 @@ class _Section:
 
 
 def write_files(comparison: Comparison, folder: Path) -> None:
-    """Write everything into a folder, in the place of an earlier comparison; UsageError where the folder is not one."""
+    """Write everything into a folder, in the place of an earlier comparison.
+
+    Raises UsageError where the folder cannot be made, or holds files and no comparison.
+    """
     remove_comparison(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{str(folder)!r} cannot be written to: {error.strerror}") from None
     sections = [
         _Section(group=group, figures=_draw(group, folder, f"_{place}" if len(comparison.groups) > 1 else ""))
         for place, group in enumerate(comparison.groups, start=1)
@@ -51,33 +58,38 @@ def write_files(comparison: Comparison, folder: Path) -> None:
 
 
 def remove_comparison(folder: Path) -> None:
-    """Remove the files of an earlier comparison; UsageError for a folder with files that none has written."""
+    """Remove what a comparison has written there; UsageError for a folder with files that none has written."""
     files = [entry for entry in folder.iterdir() if not entry.is_dir()] if folder.is_dir() else []
     if files and not any(entry.name in (COMPARISON, PAGE) for entry in files):
         raise UsageError(
-            f"{str(folder)!r} holds {files[0].name!r} and no comparison, so it is not emptied for one\n"
+            f"{str(folder)!r} holds {files[0].name!r} and no comparison, so nothing is written there\n"
             "  hint: choose another folder with -o"
         )
     for entry in files:
-        if entry.suffix in (".json", ".md", ".csv", ".png"):
+        if entry.name in (COMPARISON, PAGE, *SHEETS) or _FIGURE.fullmatch(entry.name):
             entry.unlink()
+
+
+_FIGURES = ("faithfulness", "steps", "deltas", "thirds", "overlaps", "curves")
+_FIGURE = re.compile(rf"({'|'.join(_FIGURES)})(_\d+)?\.png")
 
 
 def _draw(group: Group, folder: Path, suffix: str) -> list[tuple[str, str]]:
     """Draw what the group has something for; the files' names and captions."""
-    from mechint.figures.comparison_lines import draw_curves, draw_faithfulness, draw_steps, draw_thirds
-    from mechint.figures.comparison_maps import draw_deltas, draw_overlaps
+    from mechint.figures import comparison_lines as lines
+    from mechint.figures import comparison_maps as maps
 
-    drawings: Mapping[str, tuple[bool, Callable[[Group, Path], None], str]] = {
-        "faithfulness": (True, draw_faithfulness, "faithfulness with intervals"),
-        "steps": (bool(group.steps), draw_steps, "faithfulness, size and overlap over the steps of training"),
-        "deltas": (bool(group.layers), draw_deltas, "changes of the share kept, layer by layer"),
-        "thirds": (len(group.entries) > 1, draw_thirds, "shares kept in the thirds of the layers"),
-        "overlaps": (bool(group.overlaps), draw_overlaps, "overlap of the circuits"),
-        "curves": (any(entry.curve for entry in group.entries), draw_curves, "faithfulness against size"),
-    }
+    curves = any(entry.curve for entry in group.entries)
+    drawings: Sequence[tuple[bool, Callable[[Group, Path], None], str]] = (
+        (True, lines.draw_faithfulness, "faithfulness with intervals"),
+        (bool(group.steps), lines.draw_steps, "faithfulness, size and overlap over the steps of training"),
+        (bool(group.layers), maps.draw_deltas, "changes of the share kept, layer by layer"),
+        (len(group.entries) > 1, lines.draw_thirds, "shares kept in the thirds of the layers"),
+        (bool(group.overlaps), maps.draw_overlaps, "overlap of the circuits"),
+        (curves, lines.draw_curves, "faithfulness against size"),
+    )
     drawn = []
-    for name, (wanted, draw, caption) in drawings.items():
+    for name, (wanted, draw, caption) in zip(_FIGURES, drawings, strict=True):
         if wanted:
             draw(group, folder / f"{name}{suffix}.png")
             drawn.append((f"{name}{suffix}.png", caption))

@@ -19,7 +19,7 @@ from mechint.comparison.values import (
 from mechint.results.spreadsheet import csv_text
 from mechint.results.values import ResultModel
 
-__all__ = ["sheets"]
+__all__ = ["SHEETS", "sheets"]
 
 Row = tuple[Any, ...]
 
@@ -82,3 +82,6 @@ _SHEETS: Mapping[str, tuple[tuple[str, ...], Callable[[Group], Iterator[Row]]]] 
         _steps,
     ),
 }
+
+SHEETS = tuple(f"{name}.csv" for name in _SHEETS)
+"""The names of all files that there may be."""

@@ -64,14 +64,28 @@ def test_the_same_runs_are_the_same_bytes(tmp_path):
 
 def test_an_earlier_comparison_leaves_nothing_behind(tmp_path):
     page(tmp_path, "stepV0", "stepV1")
-    (tmp_path / "out/steps.png").write_bytes(b"old")
+    (tmp_path / "out/steps_2.png").write_bytes(b"old")
     write_files(compare([tmp_path / "run"]), tmp_path / "out")
-    assert not (tmp_path / "out/steps.png").exists()
+    assert not (tmp_path / "out/steps_2.png").exists()
+
+
+def test_what_somebody_adds_to_a_comparison_stays(tmp_path):
+    page(tmp_path, "stepV0", "stepV1")
+    (tmp_path / "out/notes.md").write_text("mine")
+    write_files(compare([tmp_path / "run"]), tmp_path / "out")
+    assert (tmp_path / "out/notes.md").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_says_so(tmp_path):
+    comparison = compare([write_run(tmp_path / "run", made("V0", 0), made("V1", 1))])
+    (tmp_path / "out").write_text("")
+    with pytest.raises(UsageError, match="out' cannot be written to: File exists"):
+        write_files(comparison, tmp_path / "out")
 
 
 def test_a_folder_of_somebody_else_is_not_emptied(tmp_path):
     (tmp_path / "notes.md").write_text("mine")
-    with pytest.raises(UsageError, match="and no comparison, so it is not emptied for one"):
+    with pytest.raises(UsageError, match="and no comparison, so nothing is written there"):
         remove_comparison(tmp_path)
     assert (tmp_path / "notes.md").read_text() == "mine"
 
