@@ -48,11 +48,11 @@ def unlike_table(group: Group) -> Table:
 def share_table(group: Group) -> Table:
     """Shares of units kept, overall and by kind and third."""
     rows = [
-        (one.entry, one.base, kind_name(one.kind) or "all", one.third or "all", *_tested(one))
+        (one.entry, one.base, kind_name(one.kind) or "all", one.third or "all", *_tested(one), one.test)
         for one in group.differences
         if one.quantity == "kept"
     ]
-    header = ("Entry", "Against", "Sites", "Third", "Share", "Base's share", "Difference", "p", "p by Holm")
+    header = ("Entry", "Against", "Sites", "Third", "Share", "Base's share", "Difference", "p", "p by Holm", "Test")
     return Table(header=header, rows=tuple(rows), words=4)
 
 
