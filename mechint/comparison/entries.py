@@ -13,6 +13,7 @@ from mechint.circuit.overlap import Overlap, overlap, rank_correlation
 from mechint.circuit.space import Space
 from mechint.comparison.runs import Run
 from mechint.comparison.values import Agreement, Entry, EntryMeasure, EntryPoint, EntrySite, Third
+from mechint.errors import UsageError
 from mechint.faithfulness.combine import over_runs
 from mechint.faithfulness.derive import Estimates, estimate_measures
 from mechint.faithfulness.estimate import Estimate
@@ -65,9 +66,9 @@ class Loaded:
 
     def estimate(self, measure: str) -> Estimate | None:
         """A measure over the seeds; None where it has no meaning or was not taken example by example."""
-        if not _same_examples(self.member.items):
-            return None
-        return over_runs([estimates.get(measure) for estimates in self.estimates])
+        found = [estimates.get(measure) for estimates in self.estimates]
+        counts = {one.count for one in found if one is not None}
+        return over_runs(found) if len(counts) == 1 and _same_examples(self.member.items) else None
 
 
 def by_family(run: Run) -> Mapping[str, tuple[ItemReport, ...]]:
@@ -84,7 +85,7 @@ def load_entry(member: Member) -> Loaded:
     return Loaded(
         member=member,
         circuits=tuple(member.run.circuit(item) for item in member.items),
-        estimates=tuple(estimate_measures(member.run.values(item)) for item in member.items),
+        estimates=tuple(_estimate(member.run, item) for item in member.items),
     )
 
 
@@ -136,6 +137,13 @@ def mean_spearman(pairs: Sequence[tuple[Circuit, Circuit]]) -> float | None:
     found = [rank_correlation(left.scores, right.scores) for left, right in pairs]
     known = [one.spearman for one in found if one is not None]
     return statistics.fmean(known) if known and len(known) == len(found) else None
+
+
+def _estimate(run: Run, item: ItemReport) -> Estimates:
+    try:
+        return estimate_measures(run.values(item))
+    except KeyError as error:
+        raise UsageError(f"{run.folder / item.id}: its per-example values have no {error}") from None
 
 
 def _same_examples(items: Sequence[ItemReport]) -> bool:

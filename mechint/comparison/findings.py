@@ -18,18 +18,17 @@ def conclude(comparison: Comparison) -> Comparison:
     level = 1 - comparison.confidence
     groups = tuple(_corrected(group, adjusted) for group in comparison.groups)
     found = [
-        (one.adjusted, one.p, f"{say(one)}{f' ({group.name})' if len(groups) > 1 else ''}")
+        (one, group.name)
         for group in groups
         for one in group.differences
-        if one.adjusted is not None and one.p is not None and one.adjusted < level
+        if one.adjusted is not None and one.adjusted < level
     ]
-    findings = tuple(text for _, _, text in sorted(found, key=lambda each: each[:2]))
     return comparison.model_copy(
         update={
             "groups": tuple(_with_changes(group, level) for group in groups),
             "tests": len(tested),
-            "findings": findings,
-            "conclusion": _conclusion(len(findings), len(tested), level),
+            "findings": tuple(_sentences(found, len(groups))),
+            "conclusion": _conclusion(len(found), len(tested), level),
         }
     )
 
@@ -76,6 +75,15 @@ def _corrected(group: Group, adjusted: Iterator[float]) -> Group:
         one if one.p is None else one.model_copy(update={"adjusted": next(adjusted)}) for one in group.differences
     )
     return group.model_copy(update={"differences": differences})
+
+
+def _sentences(found: Sequence[tuple[Difference, str]], groups: int) -> Iterator[str]:
+    """Each finding with its group, the surest first; one that holds in every group, such as of the full model, once."""
+    named: dict[str, list[str]] = {}
+    for one, group in sorted(found, key=lambda each: (each[0].adjusted, each[0].p)):
+        named.setdefault(say(one), []).append(group)
+    for sentence, where in named.items():
+        yield sentence if len(where) == groups else f"{sentence} ({'; '.join(where)})"
 
 
 def _with_changes(group: Group, level: float) -> Group:

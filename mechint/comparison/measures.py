@@ -34,7 +34,11 @@ def measure_differences(entry: Entry, base: Entry, ours: Loaded, theirs: Loaded)
     for name in dict.fromkeys((*MEASURES, *others, metric, f"{FULL}{metric}")):
         if name in entry.measures and name in base.measures:
             pair = ours.estimate(name), theirs.estimate(name)
-            yield _paired(entry, base, name, *pair) if paired else _apart(entry, base, name, *pair)
+            yield _paired(entry, base, name, *pair) if paired and _as_many(*pair) else _apart(entry, base, name, *pair)
+
+
+def _as_many(ours: Estimate | None, theirs: Estimate | None) -> bool:
+    return ours is None or theirs is None or ours.count == theirs.count
 
 
 def _paired(entry: Entry, base: Entry, name: str, ours: Estimate | None, theirs: Estimate | None) -> Difference:

@@ -70,6 +70,19 @@ def test_findings_stand_in_the_order_of_their_certainty(tmp_path):
     assert "stepV2" in comparison.findings[0]
 
 
+def test_what_holds_in_every_group_is_said_once(tmp_path):
+    """The full models differ, in both cells; one circuit is worse in one of them."""
+    items = [
+        made(f"V{v}-share{share}", 0, hard=v, lost=0.9 if (v, share) == (1, 2) else 0.3, changed={
+            "cell": {"method.share": share}, "method": {"name": "kv_circuit", "share": share}})
+        for v in (0, 1) for share in (1, 2)
+    ]  # fmt: skip
+    for item in items[2:]:
+        item.values.values["full"]["loss"].add_(0.5)
+    said = [text.partition(" (")[0] + text[-1:] for text in found(tmp_path, *items).findings if "full_loss" in text]
+    assert said == ["full_loss of V1 is higher than that of V0)"]
+
+
 @pytest.mark.parametrize("draw_circuit", [random_circuit, circuit_by_heads])
 def test_without_a_difference_findings_are_claimed_as_rarely_as_stated(draw_circuit, monkeypatch):
     """Pairs of independent circuits, unit by unit or in heads, with independent noise on the same examples."""

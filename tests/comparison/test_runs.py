@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
+from mechint.comparison.compare import compare
 from mechint.comparison.runs import read_runs
 from mechint.errors import UsageError
 from tests.comparison.runs import made, write_run
@@ -45,3 +48,12 @@ def test_an_id_cannot_lead_out_of_the_run(name, tmp_path):
     item = run.report.items[0].model_copy(update={"id": name})
     with pytest.raises(UsageError, match="is not the id of an item"):
         run.circuit(item)
+
+
+def test_values_that_lack_a_model_say_which(tmp_path):
+    one = made("V0", 0)
+    folder = write_run(tmp_path / "a", one, made("V1", 1))
+    values = replace(one.values, values={name: seen for name, seen in one.values.values.items() if name != "full"})
+    values.save(folder / "V0/per_example.safetensors")
+    with pytest.raises(UsageError, match="V0: its per-example values have no 'full'"):
+        compare([folder])
