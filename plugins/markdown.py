@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ITEM_REPORT = "circuit_analysis_report.md"
 RUN_REPORT = "report.md"
+COMPARISON = "comparison/comparison.md"
 
 # A page of a megabyte is more than a browser or a build's summary will show.
 MOST_ROWS = 1000
@@ -48,34 +49,16 @@ def mechint_run_finished(report: RunReport, output_dir: Path) -> None:
         "explained": unsound[:MOST_EXPLAINED],
         "unexplained": len(unsound[MOST_EXPLAINED:]),
         "place": place,
+        # Reporters are independent: the page exists only where the one that writes it is active.
+        "compared": (output_dir / COMPARISON).is_file(),
     }
     write_text(output_dir / RUN_REPORT, _render("report.md.j2", told))
 
 
 def _render(template: str, told: Mapping[str, Any]) -> str:
-    """Fill a template; text is escaped unless a filter says that it is Markdown."""
-    from jinja2 import PackageLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from mechint.results.page import render_page
 
-    environment = ImmutableSandboxedEnvironment(
-        loader=PackageLoader("mechint", "templates"),
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=_escaped,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(_filters())
-    return environment.get_template(template).render(told).rstrip() + "\n"
-
-
-def _escaped(value: Any) -> Any:
-    """What a template prints, as Markdown that shows it; Markup is Markdown already, such as a laid out table."""
-    from jinja2 import Undefined
-    from markupsafe import Markup
-
-    from mechint.results.markup import escape
-
-    return value if isinstance(value, Markup | Undefined) else Markup(escape(str(value)))
+    return render_page(template, told, _filters())
 
 
 def _filters() -> dict[str, Callable[..., Any]]:

@@ -158,14 +158,14 @@ class TerminalReporter:
 
     def _explain(self, report: ItemReport, folder: Path) -> None:
         """Why an item did not pass: each assertion with its place, or the error."""
-        from mechint.results.describe import cause, comparison
+        from mechint.results.describe import cause, comparison, harmless
 
         self._rule(_plain(report.nodeid), "_", STYLES[report.outcome.value])
         if report.error is not None:
             for line in (report.error.traceback or "").splitlines():
-                self._say((f"| {_harmless(line.expandtabs())}", ""))
+                self._say((f"| {harmless(line.expandtabs())}", ""))
             for line in cause(report.error).splitlines():
-                self._say((f"E   {_harmless(line.expandtabs())}", "red"))
+                self._say((f"E   {harmless(line.expandtabs())}", "red"))
         for verdict in report.verdicts:
             if verdict.outcome.value in ("failed", "undecided"):
                 self._say(*_told(report, verdict))
@@ -263,15 +263,9 @@ def _row(figures: dict[str, str]) -> str:
 
 def _plain(text: str) -> str:
     """Text of unknown origin on one line."""
-    return _harmless(" ".join(text.split()))
+    from mechint.results.describe import harmless
 
-
-def _harmless(line: str) -> str:
-    """A line that can neither steer a terminal nor, in a log, command the build system that reads it."""
-    from mechint.results.describe import printable
-
-    shown = printable(line).replace("##[", "## [")
-    return f"\\{shown}" if shown.lstrip().startswith("::") else shown
+    return harmless(" ".join(text.split()))
 
 
 def _shorten(text: str, width: int) -> str:

@@ -21,6 +21,7 @@ LAYERS = {
     "task": 2,
     "faithfulness": 3,
     "search": 3,
+    "comparison": 3,
     "figures": 3,
     "tracking": 3,
     "pages": 3,

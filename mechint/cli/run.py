@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_command", "validate"]
 
-REPORTERS = ("terminal", "markdown", "html")
+REPORTERS = ("terminal", "markdown", "compare", "html")
 """Loaded for every run."""
 
 

@@ -233,6 +233,7 @@ def _describe(
             architecture=subject.architecture.name,
             parameters=sum(parameter.numel() for parameter in subject.model.parameters()),
             step=subject.step,
+            layers=subject.shape.n_layer,
         ),
         "methodology": _methodology(item, ready, analysis.circuit),
     }

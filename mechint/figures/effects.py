@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from mechint.figures.style import BLUE, FAINT, GREEN, GREY, INK, ORANGE, drawing, dress, fit, plain, write
+from mechint.figures.style import BLUE, FAINT, GREEN, GREY, INK, ORANGE, drawing, dress, fit, head, plain, sparse, write
 from mechint.figures.table import FigureTable, effect_numbers
 from mechint.results.values import EffectTable
 
@@ -75,13 +75,8 @@ def _draw_map(effects: EffectTable, title: str, table: FigureTable, target: Path
     means, layout = _array(effects.mean), _lay_out(effects)
     end = float(np.nanmax(np.abs(means), initial=0.0)) or 1.0
     with drawing(target, *layout.size, table) as figure:
-        _head(
-            figure,
-            layout.size,
-            layout.left,
-            title,
-            (effects.title, f"colour: {effects.quantity}; a dot: the 95 % interval covers 0"),
-        )
+        note = f"colour: {effects.quantity}; a dot: the 95 % interval covers 0"
+        head(figure, layout.left, title, (effects.title, note))
         axes = figure.add_axes(layout.box)
         axes.imshow(_paint(means, end), aspect="auto", interpolation="nearest")
         dress(axes, size=6.5)
@@ -127,21 +122,15 @@ def _mark(axes: Axes, effects: EffectTable, layout: _Layout) -> None:
 def _label(axes: Axes, effects: EffectTable, layout: _Layout) -> None:
     for spine in axes.spines.values():
         spine.set_visible(True)
-    rows = _sparse(len(effects.rows), layout.down / len(effects.rows), 0.13)
+    rows = sparse(len(effects.rows), layout.down / len(effects.rows), 0.13)
     axes.set_yticks(rows, [plain(fit(effects.rows[row], 1.7, 6.5)) for row in rows])
     spacing = 0.13 if layout.turned else 0.0
-    columns = _sparse(len(effects.columns), layout.across / len(effects.columns), spacing)
+    columns = sparse(len(effects.columns), layout.across / len(effects.columns), spacing)
     labels = [plain(fit(effects.columns[column], 1.7, 6.5)) for column in columns]
     axes.set_xticks(columns, labels, rotation=90 if layout.turned else 0, parse_math=False)
     write(axes, 0.5, -(layout.below - 0.12) / layout.down, effects.column_axis, size=7, ha="center", va="center")
     place = -(layout.left - 0.14) / layout.across
     write(axes, place, 0.5, effects.row_axis, size=7, rotation=90, ha="center", va="center")
-
-
-def _sparse(count: int, inches: float, spacing: float) -> list[int]:
-    """Positions for tick labels, a round step apart, with room for each."""
-    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, count) if step * inches >= spacing or step >= count)
-    return list(range(0, count, step))
 
 
 def _colour_bar(figure: Figure, layout: _Layout, end: float) -> None:
@@ -163,7 +152,7 @@ def _draw_profile(effects: EffectTable, title: str, table: FigureTable, target: 
     size, left = (6.6, 3.4), 0.7
     layers = np.array([float(row) for row in effects.rows])
     with drawing(target, *size, table) as figure:
-        _head(figure, size, left, title, (effects.title, "bands: 95 % intervals"))
+        head(figure, left, title, (effects.title, "bands: 95 % intervals"))
         axes = figure.add_axes((left / size[0], 0.48 / size[1], 4.1 / size[0], (size[1] - _TOP - 0.56) / size[1]))
         axes.axhline(0, color=GREY, linewidth=0.6)
         for column, (name, (colour, style)) in enumerate(zip(effects.columns, _LINES, strict=False)):
@@ -177,14 +166,6 @@ def _draw_profile(effects: EffectTable, title: str, table: FigureTable, target: 
         legend = axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, fontsize=7, labelcolor=INK)
         for text in legend.get_texts():
             text.set_parse_math(False)
-
-
-def _head(figure: Figure, size: tuple[float, float], left: float, title: str, lines: Sequence[str]) -> None:
-    width, height = size
-    room = width - left - 0.1
-    write(figure, left / width, 1 - 0.2 / height, fit(title, room, 10), size=10, va="center", weight="bold")
-    for row, line in enumerate(lines):
-        write(figure, left / width, 1 - (0.41 + 0.15 * row) / height, fit(line, room, 7), size=7, va="center")
 
 
 def _array(table: Sequence[Sequence[float | None]]) -> Floats:

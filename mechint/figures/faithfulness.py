@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from mechint.figures.style import BLUE, FAINT, GREY, INK, ORANGE, drawing, dress, fit, write
+from mechint.figures.style import BLUE, FAINT, GREY, INK, ORANGE, drawing, dress, fit, size_ticks, write
 from mechint.figures.table import Cell, FigureTable
 from mechint.results.values import CurvePoint
 
@@ -35,7 +35,7 @@ def draw_faithfulness_curve(
         smallest = sizes[0] if found is None else min(sizes[0], found[0])
         axes.set_xlim(smallest / 1.15, sizes[-1] * 1.15)
         axes.set_ylim(*_range(points))
-        axes.set_xticks(_ticks(sizes), [f"{100 * size:g} %" for size in _ticks(sizes)])
+        axes.set_xticks(size_ticks(sizes), [f"{100 * size:g} %" for size in size_ticks(sizes)])
         axes.minorticks_off()
         axes.grid(axis="y", color=FAINT, linewidth=0.6)
         axes.set_axisbelow(True)
@@ -100,13 +100,3 @@ def _range(points: Sequence[CurvePoint]) -> tuple[float, float]:
     shown = [value for point in points for value in (point.faithfulness, point.complement, *point.random)]
     values = [0.0, 1.0, *(value for value in shown if value is not None)]
     return max(min(values), _LOWEST) - 0.05, min(max(values), _HIGHEST) + 0.05
-
-
-def _ticks(sizes: Sequence[float]) -> list[float]:
-    """At most eight of the sizes, no two so near that their labels would touch."""
-    apart = (math.log(sizes[-1]) - math.log(sizes[0])) / 8
-    ticks: list[float] = []
-    for size in reversed(sizes):
-        if not ticks or math.log(ticks[-1]) - math.log(size) >= apart:
-            ticks.append(size)
-    return ticks[::-1]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mechint.errors import UsageError
 from mechint.figures.channels import SiteScores, read_scores, score_table
-from mechint.figures.style import INK, drawing, dress, fit, write
+from mechint.figures.style import INK, drawing, dress, fit, head, sparse, write
 from mechint.results.describe import number
 
 __all__ = ["draw_head_map"]
@@ -119,7 +119,7 @@ def draw_head_map(masks_path: Path, title: str, scores_are: str, target: Path) -
         kept, heads = sum(int(one.kept.sum()) for one in maps), sum(int(one.there.sum()) for one in maps)
         left_out = f"; not drawn, since they are no heads: {', '.join(others)}" if others else ""
         outlined = f"{kept} of {heads} heads kept, outlined{left_out}"
-        _head(figure, layout, title, (outlined, f"colour: {scores_are}", scale.remark))
+        head(figure, _LEFT, title, (outlined, f"colour: {scores_are}", scale.remark))
         for place, one in enumerate(maps):
             axes = figure.add_axes(layout.box(place))
             _draw(axes, one, scale, layout.widths[place], layout.height, first=place == 0)
@@ -151,14 +151,6 @@ def _lay_out(maps: Sequence[_Map]) -> _Layout:
     return _Layout(widths=widths, height=cell * len(maps[0].layers))
 
 
-def _head(figure: Figure, layout: _Layout, title: str, lines: Sequence[str]) -> None:
-    width, height = layout.size
-    left, room = _LEFT / width, width - _LEFT - 0.1
-    write(figure, left, 1 - 0.2 / height, fit(title, room, 10), size=10, va="center", weight="bold")
-    for row, line in enumerate(lines):
-        write(figure, left, 1 - (0.41 + 0.15 * row) / height, fit(line, room, 7), size=7, va="center")
-
-
 def _draw(axes: Axes, one: _Map, scale: _Scale, width: float, height: float, *, first: bool) -> None:
     rows, columns = one.scores.shape
     colours = np.where(one.there[..., None], scale.paint(one.scores), 1.0)
@@ -169,8 +161,8 @@ def _draw(axes: Axes, one: _Map, scale: _Scale, width: float, height: float, *, 
     across, down = width / columns, height / rows
     for row, column in np.argwhere(one.kept):
         _outline(axes, row, column, across, down)
-    axes.set_xticks(_sparse(columns, across, 0.19))
-    ticks = _sparse(rows, down, 0.14)
+    axes.set_xticks(sparse(columns, across, 0.19))
+    ticks = sparse(rows, down, 0.14)
     axes.set_yticks(ticks, [str(one.layers[row]) for row in ticks])
     axes.tick_params(labelleft=first)
     name = one.kind.upper() if len(one.kind) == 1 and one.kind != "z" else one.kind
@@ -190,12 +182,6 @@ def _outline(axes: Axes, row: int, column: int, across: float, down: float) -> N
         axes.add_patch(
             Rectangle(corner, 1 - 2 * inset_x, 1 - 2 * inset_y, fill=False, edgecolor=colour, linewidth=points)
         )
-
-
-def _sparse(count: int, inches: float, spacing: float) -> list[int]:
-    """Positions for tick labels, a round step apart, with room for each."""
-    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, count) if step * inches >= spacing or step >= count)
-    return list(range(0, count, step))
 
 
 def _colour_bar(figure: Figure, layout: _Layout, scale: _Scale) -> None:

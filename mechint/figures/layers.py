@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from mechint.figures.style import BLUE, GREEN, GREY, INK, ORANGE, drawing, dress, fit, plain, write
+from mechint.figures.style import BLUE, GREEN, GREY, INK, ORANGE, drawing, dress, fit, head, plain, write
 from mechint.figures.table import FigureTable, effect_numbers
 from mechint.results.values import EffectTable
 
@@ -33,7 +32,7 @@ def draw_layers(effects: EffectTable, title: str, target: Path) -> None:
     across = float(np.clip(_LAYER * len(layers), _SHORTEST, _LONGEST))
     size = (_LEFT + across + _RIGHT, _HEIGHT)
     with drawing(target, *size, effect_numbers(effects)) as figure:
-        _head(figure, size, title, effects.title, "lines: 95 % intervals")
+        head(figure, _LEFT, title, (effects.title, "lines: 95 % intervals"))
         axes = figure.add_axes(_box(size, across, _TOP, _HEIGHT - _TOP - _BELOW))
         axes.axhline(0, color=GREY, linewidth=0.6)
         for column, (name, colour) in enumerate(zip(effects.columns, _COLOURS, strict=False)):
@@ -56,7 +55,7 @@ def draw_lens(probability: EffectTable, rank: EffectTable, title: str, target: P
     down, between = 1.35, 0.2
     size = (_LEFT + across + 0.2, _TOP + 2 * down + between + _BELOW)
     with drawing(target, *size, _lens_numbers(probability, rank)) as figure:
-        _head(figure, size, title, probability.title.removeprefix("probability of "), "bands: 95 % intervals")
+        head(figure, _LEFT, title, (probability.title.removeprefix("probability of "), "bands: 95 % intervals"))
         upper = figure.add_axes(_box(size, across, _TOP, down))
         lower = figure.add_axes(_box(size, across, _TOP + down + between, down))
         for axes, effects, colour in ((upper, probability, BLUE), (lower, rank, ORANGE)):
@@ -108,11 +107,3 @@ def _box(size: tuple[float, float], across: float, top: float, down: float) -> t
     """Axes ``top`` inches below the upper edge, in fractions of the figure."""
     width, height = size
     return _LEFT / width, 1 - (top + down) / height, across / width, down / height
-
-
-def _head(figure: Figure, size: tuple[float, float], title: str, *lines: str) -> None:
-    width, height = size
-    room = width - _LEFT - 0.1
-    write(figure, _LEFT / width, 1 - 0.2 / height, fit(title, room, 10), size=10, va="center", weight="bold")
-    for row, line in enumerate(lines):
-        write(figure, _LEFT / width, 1 - (0.41 + 0.15 * row) / height, fit(line, room, 7), size=7, va="center")

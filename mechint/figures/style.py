@@ -5,7 +5,8 @@ The look is set on each artist, so that a user's own settings are not read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,10 @@ __all__ = [
     "drawing",
     "dress",
     "fit",
+    "head",
     "plain",
+    "size_ticks",
+    "sparse",
     "write",
 ]
 
@@ -88,6 +92,31 @@ def write(place: Figure | Axes, x: float, y: float, text: str, *, size: float = 
         style.setdefault("transform", place.transAxes)
     style.setdefault("color", INK)
     return place.text(x, y, plain(text), fontsize=size, family=_FONT, parse_math=False, **style)
+
+
+def head(figure: Figure, left: float, title: str, lines: Sequence[str]) -> None:
+    """Write a title and small lines below it at the top of a figure, from ``left`` inches on."""
+    width, height = (float(inches) for inches in figure.get_size_inches())
+    room = width - left - 0.1
+    write(figure, left / width, 1 - 0.2 / height, fit(title, room, 10), size=10, va="center", weight="bold")
+    for row, line in enumerate(lines):
+        write(figure, left / width, 1 - (0.41 + 0.15 * row) / height, fit(line, room, 7), size=7, va="center")
+
+
+def sparse(count: int, inches: float, spacing: float) -> list[int]:
+    """Positions for tick labels ``inches`` apart, a round step from each other, with room for each."""
+    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, count) if step * inches >= spacing or step >= count)
+    return list(range(0, count, step))
+
+
+def size_ticks(sizes: Sequence[float]) -> list[float]:
+    """At most eight of the rising sizes on a log axis, no two so near that their labels would touch."""
+    apart = (math.log(sizes[-1]) - math.log(sizes[0])) / 8
+    ticks: list[float] = []
+    for size in reversed(sizes):
+        if not ticks or math.log(ticks[-1]) - math.log(size) >= apart:
+            ticks.append(size)
+    return ticks[::-1]
 
 
 def plain(text: str) -> str:

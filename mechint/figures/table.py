@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mechint.results.spreadsheet import csv_text
 from mechint.results.values import EffectTable
 
-__all__ = ["Cell", "FigureTable", "effect_numbers"]
+__all__ = ["IN_SHEETS", "Cell", "FigureTable", "effect_numbers"]
 
 Cell = str | int | float | None
+
+IN_SHEETS = None
+"""In the place of a table, for a figure whose numbers are written with those of others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +25,7 @@ class FigureTable:
 
     def as_csv(self) -> str:
         """The table as CSV, numbers with all their digits; no cell is a spreadsheet's formula."""
-        table = io.StringIO()
-        lines = csv.writer(table, lineterminator="\n")
-        lines.writerow(map(_written, self.header))
-        lines.writerows([_written(cell) for cell in row] for row in self.rows)
-        return table.getvalue()
+        return csv_text(self.header, self.rows)
 
 
 def effect_numbers(effects: EffectTable) -> FigureTable:
@@ -39,13 +36,3 @@ def effect_numbers(effects: EffectTable) -> FigureTable:
         for c, column in enumerate(effects.columns)
     ]
     return FigureTable(header=(effects.row_axis, effects.column_axis, "mean", "low", "high", "examples"), rows=rows)
-
-
-def _written(cell: Cell) -> str:
-    """Empty for what is no number; text that begins like a formula, as a token may, behind an apostrophe."""
-    if cell is None:
-        return ""
-    if isinstance(cell, float):
-        return repr(cell) if math.isfinite(cell) else ""
-    text = str(cell)
-    return f"'{text}" if isinstance(cell, str) and text[:1] in tuple("=+-@\t\r") else text

@@ -22,6 +22,7 @@ __all__ = [
     "counts",
     "duration",
     "fixed",
+    "harmless",
     "headline",
     "in_order",
     "number",
@@ -48,6 +49,12 @@ def printable(line: str) -> str:
 def visible(text: str) -> str:
     """The text on one line, printable, with every run of white space as one space."""
     return printable(" ".join(text.split()))
+
+
+def harmless(line: str) -> str:
+    """A line that can neither steer a terminal nor, in a log, command the build system that reads it."""
+    shown = printable(line).replace("##[", "## [")
+    return f"\\{shown}" if shown.lstrip().startswith("::") else shown
 
 
 def number(value: float | None, apart_from: Iterable[float] = (), digits: int = 4) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "Methodology",
     "Outcome",
     "Precision",
+    "ResultModel",
     "RunReport",
     "SiteSummary",
     "SpecFacts",
@@ -172,6 +173,8 @@ class CheckpointFacts(ResultModel):
     parameters: int
     step: int | None
     """The training step that the file states, if it does."""
+    layers: int | None = None
+    """Of the model; null where the report does not say."""
 
 
 class ErrorFacts(ResultModel):

@@ -9,9 +9,11 @@ from pathlib import PurePosixPath
 
 from mechint.spec.scalars import quote
 
-__all__ = ["LONGEST_NAME", "checked_name", "checked_output_dir", "is_reserved"]
+__all__ = ["LONGEST_NAME", "RESERVED_FOLDERS", "checked_name", "checked_output_dir", "is_reserved"]
 
 LONGEST_NAME = 200
+RESERVED_FOLDERS = frozenset({"comparison"})
+"""What stands beside the items' folders in an ``output_dir``, and so names no item."""
 
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 

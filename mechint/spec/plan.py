@@ -6,17 +6,17 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from mechint.errors import Fault, SpecError
 from mechint.spec.checkpoints import Source
-from mechint.spec.names import is_reserved
+from mechint.spec.names import RESERVED_FOLDERS, is_reserved
 from mechint.spec.scalars import quote
 from mechint.spec.values import Cell, Item, Plan, Spec
 
-__all__ = ["LONGEST_ID", "plan"]
+__all__ = ["LONGEST_ID", "SEED", "label_cell", "plan"]
 
 SEED = "seed"
 """The path of the matrix that items of one family differ in."""
@@ -49,6 +49,15 @@ def plan(spec: Spec, checkpoints: Sequence[Source]) -> Plan:
     )
     _refuse_twins(spec, items)
     return Plan(spec=spec, items=items)
+
+
+def label_cell(values: Mapping[str, Any], without: str | None = None) -> str:
+    """What the id of an item says of its cell, after its checkpoint: ``-target_sparsity0.95-seed1``.
+
+    More of a path stands there where its last key alone is ambiguous.
+    """
+    names = {path: _shortest_name(path, tuple(values)) for path in values}
+    return "".join(f"-{names[path]}{_text(value)}" for path, value in values.items() if path != without)
 
 
 def _label_checkpoints(spec: Spec, names: Sequence[str]) -> list[str]:
@@ -94,12 +103,8 @@ def _label(path: PurePath, folders: int, *, whole: bool) -> str:
 
 
 def _label_cells(cells: Sequence[Cell], without: str | None = None) -> list[str]:
-    """``-target_sparsity0.95-seed1`` for each cell; more of a path where its last key alone is ambiguous."""
-    names = {path: _shortest_name(path, tuple(cells[0].values)) for path in cells[0].values} if cells else {}
-    return [
-        "".join(f"-{names[path]}{_text(value)}" for path, value in cell.values.items() if path != without)
-        for cell in cells
-    ]
+    """``-target_sparsity0.95-seed1`` for each cell."""
+    return [label_cell(cell.values, without) for cell in cells]
 
 
 def _shortest_name(path: str, paths: Sequence[str]) -> str:
@@ -125,7 +130,7 @@ def _fit(text: str) -> str:
     name = _UNFIT.sub("_", text).rstrip(".")
     if not name or name[0] in ".-":
         name = f"_{name}"
-    if is_reserved(name):
+    if is_reserved(name) or name.casefold() in RESERVED_FOLDERS:
         name = f"_{name}"
     if len(name) > LONGEST_ID:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]

@@ -12,6 +12,7 @@ from mechint.results.describe import (
     counts,
     duration,
     fixed,
+    harmless,
     headline,
     number,
     place,
@@ -121,3 +122,17 @@ def test_the_cause_names_the_error_once(message: str) -> None:
 def test_characters_that_do_not_print_are_shown_as_escapes() -> None:
     assert visible("a\x1b[31mb\n c\u202e") == "a\\x1b[31mb c\\u202e"
     assert printable("  naïve\r") == "  naïve\\r"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("::error::x", "\\::error::x"),
+        ("  ::set-output", "\\  ::set-output"),
+        ("##[error]x", "## [error]x"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a: b", "a: b"),
+    ],
+)
+def test_a_line_neither_steers_a_terminal_nor_commands_a_build(line: str, shown: str) -> None:
+    assert harmless(line) == shown

@@ -8,7 +8,7 @@ import pytest
 
 from mechint.errors import SpecError
 from mechint.spec.checkpoints import Reference, Source
-from mechint.spec.plan import LONGEST_ID, plan
+from mechint.spec.plan import LONGEST_ID, label_cell, plan
 from mechint.spec.values import Spec
 from tests.spec.conftest import Read
 
@@ -40,6 +40,8 @@ def sources(*names: str) -> list[Source]:
         (["final_model_.pt"], ["final_model_"]),
         (["a b[1]=2.pt"], ["a_b_1_2"]),
         (["CON.pt", "..", ".hidden.pt"], ["_CON", "_", "_.hidden"]),
+        (["comparison.pt", "a.pt"], ["_comparison", "a"]),
+        (["Comparison"], ["_Comparison"]),
         (["m/a.gguf", "m/b.safetensors"], ["a", "b"]),
         (["m/a.pt", "m/a.gguf", "m/a"], ["a.pt", "a.gguf", "a"]),
         (["r/a.pt", "r/a.gguf", "s/a.pt"], ["r-a.pt", "r-a.gguf", "s-a.pt"]),
@@ -124,3 +126,8 @@ def test_nothing_to_run_is_an_empty_plan(spec: Spec) -> None:
 def test_cells_may_hold_any_mapping(spec: Spec) -> None:
     cell = replace(spec.cells[0], values=MappingProxyType({"seed": 3}))
     assert ids(replace(spec, cells=(cell,)), "m.pt") == ["m-seed3"]
+
+
+def test_a_cell_is_labelled_as_in_ids() -> None:
+    values = {"method.steps": 50, "task.steps": 1, "seed": 3, "method.estimator": "swap"}
+    assert label_cell(values, without="seed") == "-method.steps50-task.steps1-estimator_swap"

@@ -1,0 +1,1 @@
+"""Finished runs side by side: what differs between checkpoints, seeds and runs, beyond chance."""

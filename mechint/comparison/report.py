@@ -1,0 +1,122 @@
+"""A comparison as files: ``comparison.json``, ``comparison.md``, figures and CSV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mechint.comparison import tables
+from mechint.comparison.sheets import SHEETS, sheets
+from mechint.comparison.store import COMPARISON, write_comparison
+from mechint.comparison.values import Comparison, Group
+from mechint.errors import UsageError
+from mechint.files import write_text
+from mechint.results.page import render_page
+
+if TYPE_CHECKING:
+    from mechint.results.tables import Table
+
+__all__ = ["PAGE", "remove_comparison", "write_files"]
+
+PAGE = "comparison.md"
+MOST_ROWS = 400
+"""Rows of a table that a page shows; the CSV files have all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Section:
+    """A group with its figures, as the page shows it."""
+
+    group: Group
+    figures: Sequence[tuple[str, str]]
+    """File name and caption."""
+
+
+def write_files(comparison: Comparison, folder: Path) -> None:
+    """Write everything into a folder, in the place of an earlier comparison.
+
+    Raises UsageError where the folder cannot be made, or holds files and no comparison.
+    """
+    remove_comparison(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{str(folder)!r} cannot be written to: {error.strerror}") from None
+    sections = [
+        _Section(group=group, figures=_draw(group, folder, f"_{place}" if len(comparison.groups) > 1 else ""))
+        for place, group in enumerate(comparison.groups, start=1)
+    ]
+    texts = sheets(comparison)
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    told = {"comparison": comparison, "sections": sections, "sheets": list(texts)}
+    write_text(folder / PAGE, render_page("comparison.md.j2", told, _filters()))
+    write_comparison(comparison, folder)
+
+
+def remove_comparison(folder: Path) -> None:
+    """Remove what a comparison has written there; UsageError for a folder with files that none has written."""
+    files = [entry for entry in folder.iterdir() if not entry.is_dir()] if folder.is_dir() else []
+    if files and not any(entry.name in (COMPARISON, PAGE) for entry in files):
+        raise UsageError(
+            f"{str(folder)!r} holds {files[0].name!r} and no comparison, so nothing is written there\n"
+            "  hint: choose another folder with -o"
+        )
+    for entry in files:
+        if entry.name in (COMPARISON, PAGE, *SHEETS) or _FIGURE.fullmatch(entry.name):
+            entry.unlink()
+
+
+_FIGURES = ("faithfulness", "steps", "deltas", "thirds", "overlaps", "curves")
+_FIGURE = re.compile(rf"({'|'.join(_FIGURES)})(_\d+)?\.(png|svg)")
+
+
+def _draw(group: Group, folder: Path, suffix: str) -> list[tuple[str, str]]:
+    """Draw what the group has something for; the files' names and captions."""
+    from mechint.figures import comparison_lines as lines
+    from mechint.figures import comparison_maps as maps
+
+    curves = any(entry.curve for entry in group.entries)
+    drawings: Sequence[tuple[bool, Callable[[Group, Path], None], str]] = (
+        (True, lines.draw_faithfulness, "faithfulness with intervals"),
+        (bool(group.steps), lines.draw_steps, "faithfulness, size and overlap over the steps of training"),
+        (bool(group.layers), maps.draw_deltas, "changes of the share kept, layer by layer"),
+        (len(group.entries) > 1, lines.draw_thirds, "shares kept in the thirds of the layers"),
+        (bool(group.overlaps), maps.draw_overlaps, "overlap of the circuits"),
+        (curves, lines.draw_curves, "faithfulness against size"),
+    )
+    drawn = []
+    for name, (wanted, draw, caption) in zip(_FIGURES, drawings, strict=True):
+        if wanted:
+            draw(group, folder / f"{name}{suffix}.png")
+            drawn.append((f"{name}{suffix}.png", caption))
+    return drawn
+
+
+def _filters() -> dict[str, Callable[..., Any]]:
+    from markupsafe import Markup
+
+    from mechint.results.markup import link_target
+
+    return {
+        **{name: _cut(getattr(tables, name)) for name in tables.__all__},
+        "opening": lambda sentence: sentence[:1].upper() + sentence[1:],
+        "link": lambda path: Markup(link_target(path)),
+    }
+
+
+def _cut(lay_out: Callable[[Group], Table]) -> Callable[[Group], Table]:
+    """The table with no more rows than a page takes."""
+
+    def cut(group: Group) -> Table:
+        table = lay_out(group)
+        if len(table.rows) <= MOST_ROWS:
+            return table
+        rest = f"{len(table.rows) - MOST_ROWS} more rows are in the CSV files"
+        more = (rest, *[""] * (len(table.header) - 1))
+        return replace(table, rows=(*table.rows[:MOST_ROWS], more))
+
+    return cut
