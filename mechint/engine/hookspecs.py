@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mechint.results.values import ItemReport, RunReport
     from mechint.spec.options import OptionsModel
     from mechint.spec.schedules import Schedules
-    from mechint.spec.values import Item, Plan
+    from mechint.spec.values import Item, Plan, Spec
     from mechint.subject.architecture import Architecture
     from mechint.subject.subject import Subject
     from mechint.task.ablation import Ablation
@@ -114,4 +114,20 @@ def mechint_item_finished(report: ItemReport, folder: Path) -> None:
 
 @_spec
 def mechint_run_finished(report: RunReport, output_dir: Path) -> None:
-    """Observe the run's report. Called last, after ``results.json`` is on disk."""
+    """Observe the run's report. Called last, after ``results.json`` is on disk, or when a run is drawn again."""
+
+
+@_spec
+def mechint_redraw_started(report: RunReport, output_dir: Path, spec: Spec | None) -> None:
+    """Observe that a finished run is drawn again, in place of ``mechint_run_started``; no item starts.
+
+    ``spec`` is what the command line names, which may differ from the run's; None where it names none.
+    """
+
+
+@_spec
+def mechint_progress_replayed(report: ItemReport, progress: Progress) -> None:
+    """Observe one step that an item of a run drawn again logged, before its ``mechint_item_finished``.
+
+    In place of ``mechint_progress``, in the order of ``metrics.jsonl``; a value that was no number is NaN.
+    """

@@ -6,7 +6,6 @@ One panel a site, layers downwards, kinds (K, V) side by side; deep models go on
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from mechint.errors import UsageError
+from mechint.checkpoint.masks import read_masks
 from mechint.figures.style import drawing, dress, fit, write
 from mechint.results.describe import number
 
@@ -120,19 +119,10 @@ def draw_channel_scores(masks_path: Path, title: str, scores_are: str, target: P
 
 def read_scores(path: Path) -> list[SiteScores]:
     """Read ``final_masks.pt``, in the order of layers; within a layer in the order of the file."""
-    import torch
-
-    saved: Mapping[str, Mapping[str, Any]] = torch.load(path, weights_only=True, map_location="cpu")
-    sites = []
-    for name, entry in saved.items():
-        kind, _, layer = name.rpartition(".")
-        if not (kind and layer.isdecimal()):
-            raise UsageError(f"{path}: {name!r} is not the name of a site, such as 'k.3'")
-        kept, scores = entry["mask"].numpy() > 0.5, entry["importance"].float().numpy()
-        sites.append(SiteScores(layer=int(layer), kind=kind, kept=kept, scores=scores))
-    if not sites:
-        raise UsageError(f"{path}: holds no site")
-    return sorted(sites, key=lambda site: site.layer)
+    return [
+        SiteScores(layer=site.layer, kind=site.kind, kept=site.kept.numpy(), scores=site.scores.numpy())
+        for site in read_masks(str(path))
+    ]
 
 
 def _layout(sites: list[SiteScores], *, rows: int, groups: int, kinds: int) -> _Grid:
