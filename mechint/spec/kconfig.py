@@ -20,13 +20,13 @@ from mechint.spec.scalars import Scalar, UnusableNumberError, printable, quote, 
 from mechint.spec.schedules import SparsitySchedule, TemperatureSchedule
 from mechint.spec.suggest import did_you_mean
 
-__all__ = ["translate_kconfig"]
+__all__ = ["KNOWN", "OF_TRAINING", "translate_kconfig"]
 
 CHECKPOINTS = "./output/final_model_step*.pt"
 METRICS = ("loss", "accuracy", "perplexity", "logit_diff", "kl_div")
 
 _PREFIX = "KNLP_MECHINT"
-_KNOWN = (
+KNOWN = (
     _PREFIX,
     *(f"{_PREFIX}_KV_{name}" for name in ("POSTTRAIN", "FROM_RUNS", "RUN_DIR", "CHECKPOINT", "STEPS", "LR")),
     *(f"{_PREFIX}_KV_{name}" for name in ("TARGET_METRIC", "TARGET_SPARSITY", "TEMP_SCHEDULE", "SPARSITY_SCHEDULE")),
@@ -37,7 +37,7 @@ _KNOWN = (
 _DATASETS = ("GPT2_DATASET_NAME", "GPT2_DATASET")
 _PROJECTS = ("TRACKER_PROJECT", "KNLP_TRACKER_PROJECT", "WANDB_PROJECT")
 """Where the project's name may be; the older analysis asked the first."""
-_OF_TRAINING = ("DATA_DIR", *_DATASETS, "BATCH_SIZE", *_PROJECTS)
+OF_TRAINING = ("DATA_DIR", *_DATASETS, "BATCH_SIZE", *_PROJECTS)
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./*+-]*")
 
 _Line = tuple[str, str]
@@ -61,13 +61,13 @@ def translate_kconfig(text: str, path: str) -> str:
     """
     symbols, faults = read_symbols(text, path)
     ours = [symbol for symbol in symbols.values() if "MECHINT" in symbol.name]
-    faults += [_unknown(symbol, path) for symbol in ours if symbol.name not in _KNOWN]
+    faults += [_unknown(symbol, path) for symbol in ours if symbol.name not in KNOWN]
     if not ours or (_PREFIX in symbols and symbols[_PREFIX].value == "n"):
         faults.append(Fault(file=path, message=f"asks for no analysis: CONFIG_{_PREFIX} is not set"))
     lines = [line for section in _SECTIONS for line in _translate(section, symbols, path, faults)]
     if faults:
         raise SpecError(sorted(faults, key=lambda fault: fault.line or 0))
-    ignored = len(symbols.keys() - {*_KNOWN, *_OF_TRAINING})
+    ignored = len(symbols.keys() - {*KNOWN, *OF_TRAINING})
     head = (
         f"# Written by mechint import-kconfig from {printable(path)}; behind each key is the symbol that gave it.",
         f"# {ignored} symbols of the training, which an analysis does not read, are left out.",
@@ -79,7 +79,7 @@ def translate_kconfig(text: str, path: str) -> str:
 
 def _unknown(symbol: Symbol, path: str) -> Fault:
     message = (
-        f"unknown symbol {quote(symbol.stated)}{did_you_mean(symbol.stated, [f'CONFIG_{name}' for name in _KNOWN])}"
+        f"unknown symbol {quote(symbol.stated)}{did_you_mean(symbol.stated, [f'CONFIG_{name}' for name in KNOWN])}"
     )
     return Fault(file=path, line=symbol.line, message=message, hint="remove it where the analysis can do without")
 

@@ -60,5 +60,5 @@ def test_a_run_among_checkpoints_is_ambiguous(run):
 
 def test_an_item_without_its_run_is_refused(run):
     os.remove(run / "results.json")
-    with pytest.raises(UsageError, match="is an item of a run, whose results.json is not in 'analysis'"):
+    with pytest.raises(UsageError, match=r"is an item of a run, whose results.json is not in 'analysis'"):
         find_finished("analysis/stepV0")

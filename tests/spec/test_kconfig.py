@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 import yaml
 
 from mechint.errors import SpecError
-from mechint.spec.kconfig import translate_kconfig
+from mechint.spec.kconfig import KNOWN, OF_TRAINING, translate_kconfig
 from tests.kconfig import ABLATION, P
 
 MINIMAL = f"CONFIG_{P}=y\nCONFIG_{P}_KV_POSTTRAIN=y\n"
@@ -149,3 +151,9 @@ def test_a_configuration_without_an_analysis_is_refused(text):
 def test_all_faults_are_told_in_the_order_of_the_file():
     text = f"{MINIMAL}CONFIG_{P}_X=y\nnonsense\nCONFIG_{P}_KV_LR=-1\n"
     assert [fault.split(":")[1] for fault in faults_of(text)] == ["3", "4", "5"]
+
+
+@pytest.mark.parametrize("symbol", [*KNOWN, *OF_TRAINING])
+def test_every_symbol_that_is_read_is_on_the_page(symbol):
+    page = (Path(__file__).parents[2] / "docs/coming-from-knlp.md").read_text()
+    assert f"`{symbol}`" in page
