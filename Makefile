@@ -54,6 +54,7 @@ defconfig-%:
 	if [ ! -f $$spec ]; then \
 		spec=$(IMPORTED); rm -f $$spec; \
 		$(MAKE) --no-print-directory $(VENV)/installed && $(BIN)/mechint import-kconfig $$file -o $$spec || exit 1; \
+		[ -n "$$MODELS" ] || MODELS=$$(sed -n 's/.* draws again what there is: mechint-run --from-runs //p' $$spec); \
 	fi; \
 	printf '%s\n' $$spec "$$MODELS" > $(SELECTED); \
 	echo "selected $$spec$${MODELS:+ on $$MODELS}; \`make mechint\` runs it"

@@ -12,14 +12,14 @@ ORDER_ON_DISK = sorted(range(12), key=lambda layer: f"transformer.h.{layer}.attn
 """As that tool sorted its layers: 0, 1, 10, 11, 2, …"""
 
 
-def save_older(folder: Path, *, history: bool = True) -> Path:
+def save_older(folder: Path) -> Path:
     """Twelve layers of four heads of eight channels; layer l keeps its first l + 1 channels."""
     folder.mkdir(parents=True, exist_ok=True)
     logits = {f"transformer.h.{layer}.attn": _logits(layer) for layer in ORDER_ON_DISK}
     torch.save({name: _entry(values) for name, values in logits.items()}, folder / "final_masks.pt")
     (folder / "circuit_analysis_report.md").write_text("# KV Circuit Analysis Report\n")
     (folder / "kv_channel_importance.png").write_bytes(b"their figure")
-    for step in (100, 400) if history else ():
+    for step in (100, 400):
         torch.save(_checkpoint(logits, step), folder / f"checkpoint_step{step}.pt")
     return folder
 

@@ -127,6 +127,8 @@ def _draw(folder: Path, sites: Sequence[SiteMask], search: _Search) -> OlderDraw
     if target.is_symlink():
         raise UsageError(f"{target}: is a link, which could lead anywhere; remove it")
     target.mkdir(exist_ok=True)
+    for name in (CURVES, METRICS):  # of an earlier drawing, where this one has no search
+        (target / name).unlink(missing_ok=True)
     draw_channel_scores(folder / MASKS, title, SCORES_ARE, target / IMPORTANCE)
     if search.rows:
         write_metrics(search.rows, target / METRICS)

@@ -133,7 +133,9 @@ def _mode(symbols: Symbols) -> Iterator[_Line]:
         raise RefusedValueError(chosen[1], f"excludes {chosen[0].stated}; set one of them")
     again = bool(chosen) and chosen[0].name.endswith("FROM_RUNS")
     if again:
-        place = next((symbol.value for symbol in _given(symbols, "KV_RUN_DIR") if symbol.value), "DIR")
+        place = next((symbol.value for symbol in _given(symbols, "KV_RUN_DIR") if symbol.value), None)
+        if place is None:
+            raise RefusedValueError(chosen[0], f"needs CONFIG_{_PREFIX}_KV_RUN_DIR, the folder to draw again")
         yield "", f"{chosen[0].stated} draws again what there is: mechint-run --from-runs {printable(place)}"
     yield "name: kv_circuit", chosen[0].stated if chosen and not again else ""
     yield "estimator: straight_through", "the older tool's; swap, the default, finds better circuits at equal cost"

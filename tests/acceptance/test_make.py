@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from mechint.files import sha256_of
 from tests.acceptance.conftest import save_tiny
 from tests.kconfig import ABLATION
+from tests.older import save_older
 
 ROOT = Path(__file__).parents[2]
 ANALYSES = ("gpt2-mechint-kv-analysis", "gpt2-kv-tying-ablation-mechint", "gpt2-kv-tying-w7900-ablation-mechint")
@@ -41,7 +43,10 @@ class Checkout:
 
     def make(self, *arguments: str) -> Made:
         command = ["make", "--no-print-directory", "VENV=venv", *arguments]
-        ran = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        # `make test` tells the make below it of itself and of its variables.
+        outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "SPEC", "MODELS", "BASELINE", "CHECKPOINTS")
+        environment = {name: value for name, value in os.environ.items() if name not in outer}
+        ran = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, env=environment)
         return Made(code=ran.returncode, out=ran.stdout, err=ran.stderr)
 
     def program(self, name: str, text: str) -> None:
@@ -215,6 +220,17 @@ def test_a_configuration_of_the_older_tool_can_be_selected(checkout, folder):
     assert made.code == 0, made
     assert (checkout.folder / ".mechint_imported.yaml").read_text().count("KNLP_MECHINT_KV_STEPS") == 1
     assert checkout.make("mechint").out.splitlines()[-1] == "mechint-run .mechint_imported.yaml"
+
+
+def test_a_configuration_that_only_draws_selects_what_it_draws(checkout):
+    checkout.stand_in("mechint-run")
+    (checkout.folder / "defconfigs").mkdir()
+    drawing = ABLATION.replace("POSTTRAIN", "FROM_RUNS").replace('RUN_DIR=""', 'RUN_DIR="mechint_analysis_kv"')
+    (checkout.folder / "defconfigs/mine").write_text(drawing)
+    assert "selected .mechint_imported.yaml on mechint_analysis_kv;" in checkout.make("defconfig-mine").out
+    save_older(checkout.folder / "mechint_analysis_kv")
+    called = checkout.make("mechint").out.splitlines()[-1]
+    assert called == "mechint-run .mechint_imported.yaml --models mechint_analysis_kv"
 
 
 def test_a_configuration_with_a_fault_is_not_selected(checkout):

@@ -87,9 +87,13 @@ def test_a_history_that_cannot_be_read_is_told(tmp_path, history, why):
     assert not (folder / "redrawn/sparsity_curves.png").exists()
 
 
-def test_masks_without_a_history_are_told(tmp_path):
-    drawn = redraw_older(save_older(tmp_path / "old", history=False))
-    assert drawn.missing == ("sparsity_curves.png: no checkpoint_step*.pt lies beside the masks",)
+def test_masks_without_a_history_are_told_and_no_earlier_curves_are_left(tmp_path):
+    folder = save_older(tmp_path / "old")
+    redraw_older(folder)
+    for path in folder.glob("checkpoint_step*.pt"):
+        path.unlink()
+    assert redraw_older(folder).missing == ("sparsity_curves.png: no checkpoint_step*.pt lies beside the masks",)
+    assert not (folder / "redrawn/sparsity_curves.png").exists()
 
 
 def test_this_programs_masks_without_their_run_are_refused(tmp_path):

@@ -109,6 +109,9 @@ def test_a_configuration_that_only_draws_says_how():
     assert f"  # CONFIG_{P}_KV_FROM_RUNS draws again what there is: mechint-run --from-runs mechint_analysis_kv" in (
         translate_kconfig(text, "a")
     )
+    assert faults_of(text.replace('"mechint_analysis_kv"', '""')) == [
+        f":2: CONFIG_{P}_KV_FROM_RUNS: needs CONFIG_{P}_KV_RUN_DIR, the folder to draw again"
+    ]
 
 
 @pytest.mark.parametrize("text", ["null", "1.5", ".inf", "*.pt", "a: b", "a #b", "ü", 'say "x"', "- x", "", " "])
