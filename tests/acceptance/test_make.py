@@ -72,7 +72,7 @@ def checkout(tmp_path):
         text = (ROOT / f"specs/{name}.yaml").read_text()
         text = re.sub(r"(?ms)^  assert:\n.*?^\n", "  assert: [sparsity >= 0.4]\n\n", text)
         text = re.sub(r"(?m)^  steps: \d+$", "  steps: 12", text).replace(
-            "{train: 256, validation: 128}", "{train: 16, validation: 8}"
+            "{train: 512, validation: 128}", "{train: 16, validation: 8}"
         )
         (tmp_path / f"specs/{name}.yaml").write_text(text)
     (tmp_path / "data/stdlib").mkdir(parents=True)
