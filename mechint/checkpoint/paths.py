@@ -15,10 +15,12 @@ from fnmatch import fnmatchcase
 from mechint.errors import MechintError, NothingCollected, UsageError
 from mechint.natural import natural_key
 
-__all__ = ["WEIGHTS", "check_path", "expand", "find_files", "is_model_folder", "list_below"]
+__all__ = ["MASKS", "WEIGHTS", "check_path", "expand", "find_files", "is_model_folder", "list_below"]
 
 WEIGHTS = (".pt", ".pth", ".safetensors", ".gguf")
 """How the files that a folder stands for end."""
+MASKS = "final_masks.pt"
+"""The file that tells the folder of a finished analysis."""
 
 _FINAL = "final_model_step*"
 _MOST_ENTRIES = 200_000
@@ -84,10 +86,10 @@ def list_below(folder: str) -> list[str]:
 
 
 def _list_folder(folder: str, budget: Iterator[int], *, final_first: bool) -> list[str]:
-    if os.path.lexists(os.path.join(folder, "final_masks.pt")):
+    if os.path.lexists(os.path.join(folder, MASKS)):
         raise UsageError(
-            f"{folder!r} holds a finished analysis (final_masks.pt), not checkpoints; drawing one again without its "
-            "model is not possible yet, so name the folder of the checkpoints"
+            f"{folder!r} holds a finished analysis ({MASKS}), not checkpoints\n"
+            f"  hint: mechint-run --from-runs {folder} draws it again; for another analysis name the checkpoints"
         )
     entries = [entry for entry in _entries(folder, budget) if not entry.name.startswith(".")]
     if final_first:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mechint.errors import CheckpointError
 
-__all__ = ["MOST_WEIGHTS", "WEIGHT_NAME", "check_weights", "is_finite", "plain_name"]
+__all__ = ["MOST_WEIGHTS", "WEIGHT_NAME", "check_tensor", "check_weights", "is_finite", "plain_name"]
 
 MOST_WEIGHTS = 100_000
 WEIGHT_NAME = re.compile(r"[!-~]{1,200}")
@@ -37,7 +37,7 @@ def check_weights(path: str, found: Mapping[Any, object], size: int) -> dict[str
         name = plain_name(key)
         if name in weights:
             raise CheckpointError(f"{path}: holds two weights named {name}, under different prefixes")
-        total += _check_tensor(f"{path}: {name}", value)
+        total += check_tensor(f"{path}: {name}", value)
         # A tied tensor may stand in the file once and be named twice, but no more than that.
         if total > 2 * size:
             raise CheckpointError(f"{path}: its weights claim more than twice the bytes of the file")
@@ -45,6 +45,22 @@ def check_weights(path: str, found: Mapping[Any, object], size: int) -> dict[str
     for name, tensor in weights.items():
         _refuse_not_finite(path, name, tensor)
     return weights
+
+
+def check_tensor(place: str, tensor: Tensor) -> int:
+    """Refuse a tensor that is not dense, of a usual kind and wholly in the file; return its size in bytes."""
+    if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+        raise CheckpointError(f"{place} is sparse, quantised or without data; save it as a dense tensor")
+    if tensor.dtype not in (*_FLOATS, *_FLAGS):
+        kinds = ", ".join(str(dtype).removeprefix("torch.") for dtype in _FLOATS)
+        raise CheckpointError(f"{place} is of kind {str(tensor.dtype).removeprefix('torch.')}; weights are {kinds}")
+    # More values than bytes stand behind it: a view with stride 0 can claim 10^12 of them.
+    claimed = tensor.numel() * tensor.element_size()
+    if claimed > tensor.untyped_storage().nbytes():
+        raise CheckpointError(f"{place} claims {claimed:,} bytes and has {tensor.untyped_storage().nbytes():,}")
+    if tensor.dtype == torch.bool and tensor.numel() and tensor.contiguous().view(torch.uint8).max() > 1:
+        raise CheckpointError(f"{place} has values that are neither true nor false, so the file is damaged")
+    return claimed
 
 
 def plain_name(key: str) -> str:
@@ -64,22 +80,6 @@ def is_finite(tensor: Tensor) -> bool:
         return True
     low, high = torch.aminmax(tensor)
     return bool(torch.isfinite(low) and torch.isfinite(high))
-
-
-def _check_tensor(place: str, tensor: Tensor) -> int:
-    """Refuse a tensor that is not dense, of a usual kind and wholly in the file; return its size in bytes."""
-    if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
-        raise CheckpointError(f"{place} is sparse, quantised or without data; save it as a dense tensor")
-    if tensor.dtype not in (*_FLOATS, *_FLAGS):
-        kinds = ", ".join(str(dtype).removeprefix("torch.") for dtype in _FLOATS)
-        raise CheckpointError(f"{place} is of kind {str(tensor.dtype).removeprefix('torch.')}; weights are {kinds}")
-    # More values than bytes stand behind it: a view with stride 0 can claim 10^12 of them.
-    claimed = tensor.numel() * tensor.element_size()
-    if claimed > tensor.untyped_storage().nbytes():
-        raise CheckpointError(f"{place} claims {claimed:,} bytes and has {tensor.untyped_storage().nbytes():,}")
-    if tensor.dtype == torch.bool and tensor.numel() and tensor.contiguous().view(torch.uint8).max() > 1:
-        raise CheckpointError(f"{place} has values that are neither true nor false, so the file is damaged")
-    return claimed
 
 
 def _refuse_not_finite(path: str, name: str, tensor: Tensor) -> None:

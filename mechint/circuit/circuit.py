@@ -11,14 +11,13 @@ import torch
 from torch import Tensor
 
 from mechint.circuit.effect_map import EffectMap
-from mechint.circuit.space import Site, SiteUnits, Space
-from mechint.errors import UsageError, first_line
+from mechint.circuit.space import Space
 from mechint.files import atomic_write
 
 if TYPE_CHECKING:
     from mechint.results.values import TitledTable
 
-__all__ = ["Analysis", "Circuit", "keep_top", "load_masks", "random_like", "save_masks"]
+__all__ = ["Analysis", "Circuit", "keep_top", "random_like", "save_masks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,33 +111,3 @@ def save_masks(circuit: Circuit, path: Path) -> None:
     }
     with atomic_write(path) as stream:
         torch.save(masks, stream)
-
-
-def load_masks(path: Path) -> Circuit:
-    """Read what ``save_masks`` wrote, layer by layer; UsageError where it cannot be read.
-
-    Each column of a mask is a unit: a space of heads has sites of width 1.
-    """
-    try:
-        saved = torch.load(path, weights_only=True, map_location="cpu")
-        entries = sorted(((_site(name), entry) for name, entry in saved.items()), key=lambda entry: entry[0].layer)
-        kept = [entry["mask"].float() > 0.5 for _, entry in entries]  # [heads width] each
-        scores = [entry["importance"].float() for _, entry in entries]
-        sites = tuple(
-            SiteUnits(site=site, heads=len(mask), width=mask.shape[1])
-            for (site, _), mask in zip(entries, kept, strict=True)
-        )
-        flat = [torch.cat([piece.flatten() for piece in pieces]) for pieces in (kept, scores)]
-    except Exception as error:  # whatever a damaged file makes torch raise
-        raise UsageError(f"{path}: cannot be read as the masks of a circuit: {first_line(error)}") from None
-    space = Space(sites=sites)
-    if any(len(values) != space.size for values in flat):
-        raise UsageError(f"{path}: has not one score for each unit")
-    return Circuit(space=space, kept=flat[0], scores=flat[1])
-
-
-def _site(name: str) -> Site:
-    kind, _, layer = name.rpartition(".")
-    if not (kind and layer.isdecimal()):
-        raise ValueError(f"{name!r} is not the name of a site, such as 'k.3'")
-    return Site(int(layer), kind)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import click
 
 from mechint import __version__
 from mechint.cli.ask import HELP, count, for_each, load_plugins
+from mechint.cli.redraw import draw_again, report_broken, to_draw_again
 from mechint.engine.exit import ExitCode, worst
 from mechint.errors import UsageError
 from mechint.spec.find import find_specs
@@ -29,7 +29,12 @@ REPORTERS = ("terminal", "markdown", "compare", "html")
 @click.command("run", context_settings=HELP)
 @click.argument("specs", nargs=-1, metavar="SPEC...")
 @click.option(
-    "--models", metavar="PATH", help="Analyse this file, glob, folder, package:… or hf:… instead of the spec's."
+    "--models",
+    metavar="PATH",
+    help="Analyse this file, glob, folder, package:… or hf:… instead of the spec's; draw a finished analysis again.",
+)
+@click.option(
+    "--from-runs", metavar="DIR", help="Draw the figures and reports of this finished run again, without its model."
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: method.steps=50.")
 @click.option(
@@ -41,6 +46,7 @@ REPORTERS = ("terminal", "markdown", "compare", "html")
 def run_command(
     specs: tuple[str, ...],
     models: str | None,
+    from_runs: str | None,
     overrides: tuple[str, ...],
     named: tuple[str, ...],
     *,
@@ -49,14 +55,19 @@ def run_command(
 ) -> None:
     """Run the analyses of one or more SPECs and check their faithfulness assertions. A folder stands for its specs.
 
+    With --from-runs, or where --models names a finished analysis, draw that again; its verdicts are the exit status.
+
     Exit status: 0 all passed, 1 an assertion failed, 2 interrupted, 3 internal or plugin error, 4 wrong usage or spec,
     5 nothing collected, 7 an item could not be measured, 8 undecided.
     """
-    if not specs:
+    finished = None if validate else to_draw_again(models, from_runs)
+    if not specs and finished is None:
         raise UsageError("no spec given\n  hint: mechint-run specs/kv_ablation.yaml")
     found = find_specs(specs)
     if validate:
         sys.exit(for_each(found, lambda path: _validate(path, overrides, named)))
+    if finished is not None:
+        sys.exit(draw_again(finished, found, overrides, (*REPORTERS, *named), collect_only=collect_only))
     plans: list[tuple[Plan, Plugins]] = []
     code = for_each(found, lambda path: plans.append(_collect(path, models, overrides, named)))
     if code is not ExitCode.PASSED:
@@ -98,9 +109,7 @@ def _run(plan: Plan, plugins: Plugins) -> ExitCode:
     from mechint.engine.run import run_plan
 
     finished = run_plan(plan, plugins)
-    for name, error in finished.broken:
-        click.echo("".join(traceback.format_exception(error)), err=True)
-        click.echo(f"observer {name} broke; the other reports are complete", err=True)
+    report_broken(finished)
     return finished.code
 
 

@@ -14,6 +14,7 @@ import click
 
 from mechint import __version__
 from mechint.cli.ask import HELP
+from mechint.cli.come_over import import_kconfig
 from mechint.cli.compare import compare
 from mechint.cli.gate import baseline, selftest
 from mechint.cli.look import doctor, methods, schema, task
@@ -32,7 +33,22 @@ def cli() -> None:
     """Pytest for circuits: find circuits in trained models and gate on their faithfulness."""
 
 
-for _command in (run_command, validate, methods, schema, doctor, task, report, baseline, compare, selftest, train):
+_COMMANDS = (
+    run_command,
+    validate,
+    methods,
+    schema,
+    doctor,
+    task,
+    report,
+    baseline,
+    compare,
+    selftest,
+    train,
+    import_kconfig,
+)
+
+for _command in _COMMANDS:
     cli.add_command(_command)
 
 

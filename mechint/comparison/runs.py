@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mechint.circuit.circuit import Circuit, load_masks
+import torch
+
+from mechint.checkpoint.masks import read_masks
+from mechint.circuit.circuit import Circuit
+from mechint.circuit.space import Site, SiteUnits, Space
 from mechint.errors import UsageError
 from mechint.faithfulness.per_example import PerExample
 from mechint.natural import natural_key
@@ -29,7 +33,7 @@ class Run:
 
     def circuit(self, item: ItemReport) -> Circuit:
         """What an item keeps; UsageError where its file cannot be read."""
-        return load_masks(self._file(item, "final_masks.pt"))
+        return _circuit(self._file(item, "final_masks.pt"))
 
     def values(self, item: ItemReport) -> PerExample:
         """What an item measured, example by example; UsageError where its file cannot be read."""
@@ -43,6 +47,17 @@ class Run:
         if not path.is_file():
             raise UsageError(f"{path}: is not there, though {RESULTS} has the item\n  hint: run the spec again")
         return path
+
+
+def _circuit(path: Path) -> Circuit:
+    """The circuit in a file of masks. Each column of a mask is a unit: a space of heads has sites of width 1."""
+    masks = read_masks(str(path))
+    sites = tuple(
+        SiteUnits(site=Site(mask.layer, mask.kind), heads=len(mask.kept), width=mask.kept.shape[1]) for mask in masks
+    )
+    kept = torch.cat([mask.kept.flatten() for mask in masks])
+    scores = torch.cat([mask.scores.flatten() for mask in masks])
+    return Circuit(space=Space(sites=sites), kept=kept, scores=scores)
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:

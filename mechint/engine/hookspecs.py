@@ -116,4 +116,12 @@ def mechint_item_finished(report: ItemReport, folder: Path) -> None:
 
 @_spec
 def mechint_run_finished(report: RunReport, output_dir: Path) -> None:
-    """Observe the run's report. Called last, after ``results.json`` is on disk."""
+    """Observe the run's report. Called last, after ``results.json`` is on disk, or when a run is drawn again."""
+
+
+@_spec
+def mechint_redraw_started(report: RunReport, output_dir: Path) -> None:
+    """Observe that a finished run is drawn again, in place of ``mechint_run_started``; no item starts.
+
+    What its searches logged stands in each item's ``metrics.jsonl``.
+    """

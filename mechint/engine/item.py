@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mechint.engine.check_effect import refuse_unknown_effects
+from mechint.engine.draw import draw_item
 from mechint.engine.measured import Measured
 from mechint.engine.plugins import Plugins
 from mechint.engine.prepare import Prepared, prepare
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from mechint.faithfulness.per_example import PerExample
     from mechint.task.metric import Metric
 
-__all__ = ["analyze", "finish_item", "measure_item"]
+__all__ = ["SAVED", "analyze", "finish_item", "measure_item"]
 
-FAITHFULNESS_FIGURE = "faithfulness.png"
 EFFECTS = "effects.safetensors"
+SAVED = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors", EFFECTS)
+"""What a measurement leaves and figures are drawn from; effects only where the method gives any."""
 PARTS = "parts"
 """Folder of what a method has finished, for a run that goes on where this one was interrupted."""
 
@@ -110,8 +112,8 @@ def _measure(
     report = blank.model_copy(
         update={**described, "measures": measures, "summary": (*analysis.summary, *journal.notes)}
     )
-    saved = (*_SAVED, EFFECTS) if analysis.effects else _SAVED
-    report = report.model_copy(update={"artifacts": (*saved, *_draw(item, plugins, report, folder))})
+    saved = tuple(name for name in SAVED if name != EFFECTS or analysis.effects)
+    report = report.model_copy(update={"artifacts": (*saved, *draw_item(report, plugins, folder))})
     shutil.rmtree(folder / PARTS, ignore_errors=True)
     up = frozenset(_higher_is_better(estimates, ready.metrics))
     return Measured(
@@ -123,9 +125,6 @@ def _measure(
         flaw=why_undefined(values),
         higher_is_better=up,
     )
-
-
-_SAVED = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors")
 
 
 def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> Analysis:
@@ -186,28 +185,6 @@ def _higher_is_better(estimates: Estimates, metrics: Sequence[Metric]) -> Iterat
     for name in estimates:
         if direction.get(name.removeprefix(FULL), name not in LOWER_IS_BETTER):
             yield name
-
-
-def _draw(item: Item, plugins: Plugins, report: ItemReport, folder: Path) -> tuple[str, ...]:
-    from mechint.figures.effects import draw_effects
-    from mechint.figures.faithfulness import draw_faithfulness_curve
-
-    drawn: tuple[str, ...] = ()
-    if report.curve:
-        found, kept = report.measures["faithfulness"], report.measures["sparsity"]
-        star = None if found is None or kept is None else (1 - kept, found)
-        draw_faithfulness_curve(report.curve, star, report.id, folder / FAITHFULNESS_FIGURE)
-        drawn = (FAITHFULNESS_FIGURE,)
-    drawn += tuple(name for effects in report.effects for name in draw_effects(effects, report.id, folder))
-    if plugins.implements(item.cell.method.name, "mechint_figures"):
-        drawn += tuple(plugins.ask(item.cell.method.name, "mechint_figures", report=report, folder=folder))
-    return tuple(dict.fromkeys(name for picture in drawn for name in (picture, *_beside(picture, folder))))
-
-
-def _beside(picture: str, folder: Path) -> list[str]:
-    """The other forms of a picture in the same folder: as lines that scale, and as numbers."""
-    others = [str(Path(picture).with_suffix(suffix)) for suffix in (".svg", ".csv")]
-    return [other for other in others if (folder / other).is_file()]
 
 
 def _describe(

@@ -16,6 +16,7 @@ from mechint.engine.item import finish_item, measure_item
 from mechint.engine.judge import judge
 from mechint.engine.measured import Measured, waits_for_others
 from mechint.engine.plugins import Plugins
+from mechint.engine.watchers import Watchers
 from mechint.errors import UsageError
 from mechint.journal import Progress
 from mechint.results.facts import spec_facts
@@ -45,7 +46,7 @@ def run_plan(plan: Plan, plugins: Plugins) -> Finished:
     output_dir = _open_folder(plan.spec.output_dir)
     for item in plan.items:
         _refuse_strangers(output_dir / item.id)
-    watchers = _Watchers(plugins)
+    watchers = Watchers(plugins)
     watchers.notify("mechint_run_started", plan=plan)
     reports: list[ItemReport] = []
     interrupted = _run_items(plan, plugins, output_dir, watchers, reports)
@@ -96,7 +97,7 @@ def _refuse_strangers(folder: Path) -> None:
         )
 
 
-def _run_items(plan: Plan, plugins: Plugins, output_dir: Path, watchers: _Watchers, reports: list[ItemReport]) -> bool:
+def _run_items(plan: Plan, plugins: Plugins, output_dir: Path, watchers: Watchers, reports: list[ItemReport]) -> bool:
     """Measure and judge every item, adding each report as it is finished; whether the run was interrupted.
 
     Where items are judged together, all of them are finished at the end.
@@ -114,7 +115,7 @@ def _run_items(plan: Plan, plugins: Plugins, output_dir: Path, watchers: _Watche
     return interrupted
 
 
-def _measure_one(item: Item, plugins: Plugins, folder: Path, watchers: _Watchers) -> Measured:
+def _measure_one(item: Item, plugins: Plugins, folder: Path, watchers: Watchers) -> Measured:
     watchers.notify("mechint_item_started", item=item)
 
     def watch(progress: Progress) -> None:
@@ -123,7 +124,7 @@ def _measure_one(item: Item, plugins: Plugins, folder: Path, watchers: _Watchers
     return measure_item(item, plugins, folder, watch)
 
 
-def _finish(waiting: list[Measured], watchers: _Watchers, reports: list[ItemReport]) -> None:
+def _finish(waiting: list[Measured], watchers: Watchers, reports: list[ItemReport]) -> None:
     """Judge what waits, write it and tell the observers."""
     for one, judged in zip(waiting, judge(waiting), strict=True):
         report = finish_item(judged, one.folder)
@@ -132,18 +133,3 @@ def _finish(waiting: list[Measured], watchers: _Watchers, reports: list[ItemRepo
             write_done(one.folder)
         reports.append(report)
     waiting.clear()
-
-
-class _Watchers:
-    """Tells observers what happens and remembers the first error of each that raises."""
-
-    def __init__(self, plugins: Plugins) -> None:
-        self.broken: dict[str, Exception] = {}
-        self._plugins = plugins
-        for observers in plugins.collect("mechint_observers"):
-            for observer in observers:
-                plugins.add(observer)
-
-    def notify(self, hook: str, **arguments: object) -> None:
-        for name, error in self._plugins.notify(hook, **arguments):
-            self.broken.setdefault(name, error)

@@ -6,7 +6,7 @@ One panel a site, layers downwards, kinds (K, V) side by side; deep models go on
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from mechint.errors import UsageError
+from mechint.checkpoint.masks import read_masks
 from mechint.figures.style import drawing, dress, fit, write
 from mechint.figures.table import FigureTable
 from mechint.results.describe import number
@@ -121,31 +121,10 @@ def draw_channel_scores(masks_path: Path, title: str, scores_are: str, target: P
 
 def read_scores(path: Path) -> list[SiteScores]:
     """Read ``final_masks.pt``, in the order of layers; within a layer in the order of the file."""
-    saved = _load(path)
-    sites = []
-    for name, entry in saved.items():
-        kind, _, layer = name.rpartition(".")
-        if not (kind and layer.isdecimal()):
-            raise UsageError(f"{path}: {name!r} is not the name of a site, such as 'k.3'")
-        kept, scores = entry["mask"].numpy() > 0.5, entry["importance"].float().numpy()
-        sites.append(SiteScores(layer=int(layer), kind=kind, kept=kept, scores=scores))
-    if not sites:
-        raise UsageError(f"{path}: holds no site")
-    return sorted(sites, key=lambda site: site.layer)
-
-
-def _load(path: Path) -> Mapping[str, Mapping[str, Any]]:
-    """The file's tensors; UsageError where it cannot be read."""
-    import pickle
-
-    import torch
-
-    try:
-        saved: Mapping[str, Mapping[str, Any]] = torch.load(path, weights_only=True, map_location="cpu")
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise UsageError(f"{path}: cannot be read as saved masks: {reason}") from None
-    return saved
+    return [
+        SiteScores(layer=site.layer, kind=site.kind, kept=site.kept.numpy(), scores=site.scores.numpy())
+        for site in read_masks(str(path))
+    ]
 
 
 def score_table(sites: Sequence[SiteScores]) -> FigureTable:

@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from mechint.errors import UsageError
 from mechint.figures.style import BLUE, FAINT, GREEN, GREY, INK, ORANGE, drawing, dress, fit, write
 from mechint.figures.table import FigureTable
 from mechint.results.store import read_metrics
@@ -86,6 +87,8 @@ def read_stages(path: Path) -> list[Stage]:
     stages: list[Stage] = []
     rows: list[dict[str, Any]] = []
     for row in read_metrics(path):
+        if not isinstance(row.get("stage"), str) or type(row.get("step")) is not int:
+            raise UsageError(f"{path}: a row has no stage or no step: {str(row)[:60]}")
         # A step that does not rise begins the same stage anew, as when two candidates are searched one after another.
         if rows and (row["stage"] != rows[-1]["stage"] or row["step"] <= rows[-1]["step"]):
             stages.append(_stage(rows, stages))

@@ -1,11 +1,9 @@
 from dataclasses import replace
 
-import pytest
 import torch
 
-from mechint.circuit.circuit import Circuit, keep_top, load_masks, random_like, save_masks
+from mechint.circuit.circuit import Circuit, keep_top, random_like, save_masks
 from mechint.circuit.space import Site, SiteUnits, Space
-from mechint.errors import UsageError
 
 SPACE = Space(
     sites=(SiteUnits(site=Site(0, "k"), heads=2, width=2), SiteUnits(site=Site(0, "v"), heads=2, width=2)),
@@ -69,42 +67,3 @@ def test_saved_masks_load_safely_with_one_row_a_head(tmp_path):
     assert saved["k.0"]["mask"].tolist() == [[1, 0], [0, 1]]
     assert saved["v.0"]["importance"].tolist() == [[4, 5], [6, 7]]
     assert saved["v.0"]["sparsity"] == 1.0
-
-
-def test_masks_that_were_saved_are_the_circuit(tmp_path):
-    saved = circuit(0, 5, 6)
-    save_masks(saved, tmp_path / "masks.pt")
-    loaded = load_masks(tmp_path / "masks.pt")
-    assert loaded.space == saved.space
-    assert torch.equal(loaded.kept, saved.kept)
-    assert torch.equal(loaded.scores, saved.scores)
-
-
-def test_masks_are_loaded_in_the_order_of_the_layers(tmp_path):
-    entry = {"mask": torch.ones(1, 2), "importance": torch.ones(1, 2), "sparsity": 0.0}
-    torch.save({"k.10": entry, "v.2": entry, "k.2": entry}, tmp_path / "masks.pt")
-    loaded = load_masks(tmp_path / "masks.pt")
-    assert [str(units.site) for units in loaded.space.sites] == ["v.2", "k.2", "k.10"]
-
-
-@pytest.mark.parametrize(
-    "saved",
-    [
-        {"transformer.h.0": {"mask": torch.ones(1, 2), "importance": torch.ones(1, 2)}, "k": {}},
-        {"k.0": {"mask": torch.ones(1, 2)}},
-        {"k.0": {"mask": torch.ones(1, 2), "importance": torch.ones(1, 3)}},
-        {"k.0": 3},
-        [],
-        {},
-    ],
-)
-def test_a_file_that_holds_no_masks_says_so(saved, tmp_path):
-    torch.save(saved, tmp_path / "masks.pt")
-    with pytest.raises(UsageError, match=r"masks\.pt: (cannot be read as the masks|has not one score)"):
-        load_masks(tmp_path / "masks.pt")
-
-
-def test_a_damaged_file_of_masks_says_so(tmp_path):
-    (tmp_path / "masks.pt").write_bytes(b"not a file of torch")
-    with pytest.raises(UsageError, match="cannot be read as the masks of a circuit"):
-        load_masks(tmp_path / "masks.pt")

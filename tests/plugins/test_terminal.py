@@ -44,6 +44,24 @@ def told(run: RunReport, *, width: int = 120, encoding: str = "utf-8", output_di
     return raw.getvalue().decode(encoding)
 
 
+def test_a_run_drawn_again_has_a_head_of_its_own_and_the_same_lines():
+    raw, run = io.BytesIO(), make_run()
+    file = io.TextIOWrapper(raw, encoding="utf-8")
+    reporter = TerminalReporter(lambda: Console(file=file, width=120, markup=False, highlight=False, emoji=False))
+    reporter.mechint_redraw_started(report=run, output_dir=Path("out"))
+    for item in run.items:
+        reporter.mechint_item_finished(report=item, folder=Path("out") / item.id)
+    reporter.mechint_run_finished(report=run, output_dir=Path("out"))
+    again, before = raw.getvalue().decode().splitlines(), told(run).splitlines()
+    assert again[0].strip("= ") == "mechint draws a finished run again"
+    assert again[1:4] == [
+        "run: out, of specs/kv_ablation.yaml (kv_ablation)",
+        "verdicts are those of 2025-01-02T03:04:05+00:00; no model is loaded",
+        "6 items to draw",
+    ]
+    assert again[4:] == before[4:]
+
+
 def on_a_terminal(run: RunReport, monkeypatch: pytest.MonkeyPatch, kind: str = "xterm-256color") -> str:
     monkeypatch.setenv("TERM", kind)
     monkeypatch.delenv("NO_COLOR", raising=False)
