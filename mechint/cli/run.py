@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mechint import __version__
-from mechint.cli.ask import HELP, count, for_each, load_plugins
+from mechint.cli.ask import HELP, count, for_each, load_plugins, say_error
 from mechint.engine.exit import ExitCode, worst
 from mechint.errors import UsageError
 from mechint.spec.find import find_specs
@@ -99,8 +99,8 @@ def _run(plan: Plan, plugins: Plugins) -> ExitCode:
 
     finished = run_plan(plan, plugins)
     for name, error in finished.broken:
-        click.echo("".join(traceback.format_exception(error)), err=True)
-        click.echo(f"observer {name} broke; the other reports are complete", err=True)
+        say_error("".join(traceback.format_exception(error)))
+        say_error(f"observer {name} broke; the other reports are complete")
     return finished.code
 
 

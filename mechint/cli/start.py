@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from mechint import __version__
-from mechint.cli.ask import HELP
+from mechint.cli.ask import HELP, say_error
 from mechint.cli.gate import baseline, selftest
 from mechint.cli.look import doctor, methods, schema, task
 from mechint.cli.run import run_command, validate
@@ -51,7 +51,7 @@ def _start(command: click.Command, name: str) -> NoReturn:
     try:
         sys.exit(command.main(prog_name=name, standalone_mode=False) or ExitCode.PASSED)
     except MechintError as error:
-        click.echo(error, err=True)
+        say_error(error)
         sys.exit(code_of_error(error))
     except click.ClickException as error:
         error.show()
@@ -64,5 +64,5 @@ def _start(command: click.Command, name: str) -> NoReturn:
         sys.exit(ExitCode.INTERRUPTED)
     except Exception:
         # Python's own code for this is 1, which here means that an assertion failed.
-        traceback.print_exc()
+        say_error(traceback.format_exc())
         sys.exit(ExitCode.INTERNAL)

@@ -16,6 +16,7 @@ from mechint.engine.plugins import Plugins
 from mechint.engine.prepare import Prepared, prepare
 from mechint.errors import MechintError
 from mechint.journal import Journal, Progress
+from mechint.results.redact import redact
 from mechint.results.store import write_item, write_metrics
 from mechint.results.values import CheckpointFacts, ErrorFacts, ItemReport, Methodology, Outcome, SiteSummary
 from mechint.spec.values import Choice, Item
@@ -107,7 +108,7 @@ def _measure(
     measures = {name: None if one is None else one.value for name, one in estimates.items()} | facts
     described = _describe(item, ready, analysis, values, estimates)
     report = blank.model_copy(
-        update={**described, "measures": measures, "summary": (*analysis.summary, *journal.notes)}
+        update={**described, "measures": measures, "summary": tuple(map(redact, (*analysis.summary, *journal.notes)))}
     )
     saved = (*_SAVED, EFFECTS) if analysis.effects else _SAVED
     report = report.model_copy(update={"artifacts": (*saved, *_draw(item, plugins, report, folder))})

@@ -74,6 +74,7 @@ def run_plan(plan: Plan, plugins: Plugins) -> Finished:
 
 def _open_folder(path: str) -> Path:
     """The run's folder, made if it is missing; raises UsageError before anything is computed if it cannot be."""
+    _refuse_links(Path(path))
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -81,8 +82,19 @@ def _open_folder(path: str) -> Path:
     return Path(path)
 
 
+def _refuse_links(folder: Path) -> None:
+    """Raise UsageError where links lead a folder below the working directory out of it: a spec may be a stranger's."""
+    if not folder.is_absolute() and not folder.resolve().is_relative_to(Path.cwd().resolve()):
+        raise UsageError(
+            f"output_dir {str(folder)!r} is led out of the working directory by a link, to {str(folder.resolve())!r}\n"
+            f"  hint: name that folder yourself: --set output_dir={folder.resolve()}"
+        )
+
+
 def _refuse_strangers(folder: Path) -> None:
     """Raise UsageError for a folder of an item's name whose files no run has written: a run would remove them."""
+    if folder.is_symlink():
+        raise UsageError(f"{str(folder)!r} is a link, and a run empties an item's folder; remove the link")
     files = {entry.name for entry in folder.iterdir() if not entry.is_dir()} if folder.is_dir() else set()
     if files and files.isdisjoint(WRITTEN_BY_EVERY_RUN):
         raise UsageError(

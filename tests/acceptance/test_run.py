@@ -222,6 +222,24 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(workspace)
     assert "output_dir 'analysis' cannot be written to" in ran.err
 
 
+def test_a_link_leads_no_results_out_of_the_working_directory(workspace, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (workspace.folder / "analysis").symlink_to(elsewhere)
+    ran = workspace.run("spec.yaml")
+    assert (ran.code, list(elsewhere.iterdir())) == (4, [])
+    assert f"hint: name that folder yourself: --set output_dir={elsewhere}" in ran.err
+
+
+def test_an_items_folder_that_is_a_link_is_not_emptied(workspace, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "result.json").touch()
+    (workspace.folder / "analysis").mkdir()
+    (workspace.folder / "analysis/stepV0-target_sparsity0.5").symlink_to(elsewhere)
+    ran = workspace.run("spec.yaml")
+    assert (ran.code, [file.name for file in elsewhere.iterdir()]) == (4, ["result.json"])
+    assert "is a link, and a run empties an item's folder" in ran.err
+
+
 def test_a_folder_of_somebody_elses_files_is_not_emptied(workspace):
     diary = workspace.folder / "analysis/stepV1-target_sparsity0.5/diary.txt"
     diary.parent.mkdir(parents=True)
