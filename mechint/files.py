@@ -12,25 +12,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from mechint.errors import WriteError
+
 __all__ = ["atomic_write", "read_bounded", "refuse_unusual", "sha256_of", "write_bytes", "write_text"]
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside ``path`` that takes its name, synced to disk, when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Open a temporary file beside ``path`` that takes its name, synced to disk, when the block ends well.
+
+    Raises WriteError where the file system does not let it.
+    """
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with _replacing(path) as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        # mkstemp gives 0600; results are for everyone who may read the folder.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise WriteError(
+            f"{path}: cannot be written: {reason}\n  hint: make room, or write elsewhere with --set output_dir=…"
+        ) from None
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -64,6 +64,23 @@ def sha256_of(path: Path) -> str:
     """Hex digest of a file's bytes, read in pieces."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp gives 0600; results are for everyone who may read the folder.
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

@@ -1,8 +1,10 @@
+import errno
 import os
 import stat
 
 import pytest
 
+from mechint.errors import WriteError
 from mechint.files import atomic_write, read_bounded, refuse_unusual, sha256_of, write_text
 
 
@@ -58,3 +60,20 @@ def test_what_is_no_small_file_is_refused_at_once(tmp_path, read, name, says):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match=says):
         read(tmp_path / name, 4)
+
+
+def test_a_file_that_cannot_be_written_is_an_error_with_its_reason(tmp_path):
+    write_text(tmp_path / "a", "old")
+    with pytest.raises(WriteError, match=r"a/b\.txt: cannot be written: .*\n  hint: make room"):
+        write_text(tmp_path / "a/b.txt", "x")
+
+
+def test_a_full_disk_is_one_too_and_the_old_file_stays(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_text(tmp_path / "a", "old")
+    monkeypatch.setattr("mechint.files.os.fsync", full)
+    with pytest.raises(WriteError, match="a: cannot be written: no space left on device"):
+        write_text(tmp_path / "a", "new")
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"a": "old"}

@@ -62,7 +62,9 @@ def _start(command: click.Command, name: str) -> NoReturn:
         # The reader of our output has left; nobody is there to be told.
         sys.stderr.close()
         sys.exit(ExitCode.INTERRUPTED)
-    except Exception:
+    except SystemExit:
+        raise
+    except BaseException:
         # Python's own code for this is 1, which here means that an assertion failed.
         say_error(traceback.format_exc())
         sys.exit(ExitCode.INTERNAL)

@@ -14,10 +14,10 @@ from mechint.engine.check_effect import refuse_unknown_effects
 from mechint.engine.measured import Measured
 from mechint.engine.plugins import Plugins
 from mechint.engine.prepare import Prepared, prepare
-from mechint.errors import MechintError
+from mechint.errors import MechintError, PluginError
 from mechint.journal import Journal, Progress
 from mechint.results.redact import redact
-from mechint.results.store import write_item, write_metrics
+from mechint.results.store import write_done, write_item, write_metrics
 from mechint.results.values import CheckpointFacts, ErrorFacts, ItemReport, Methodology, Outcome, SiteSummary
 from mechint.spec.values import Choice, Item
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mechint.faithfulness.per_example import PerExample
     from mechint.task.metric import Metric
 
-__all__ = ["analyze", "finish_item", "measure_item"]
+__all__ = ["analyze", "finish_item", "measure_item", "seal_item"]
 
 FAITHFULNESS_FIGURE = "faithfulness.png"
 EFFECTS = "effects.safetensors"
@@ -55,6 +55,17 @@ def finish_item(report: ItemReport, folder: Path) -> ItemReport:
     """Write a judged item's report into its folder; where that cannot be done the report says so."""
     try:
         write_item(report, folder)
+    except OSError as error:
+        return _broken(report, error)
+    return report
+
+
+def seal_item(report: ItemReport, folder: Path) -> ItemReport:
+    """Write ``DONE`` once all files of an item are there; where that cannot be done the report says so."""
+    if report.outcome is Outcome.ERROR:
+        return report
+    try:
+        write_done(folder)
     except OSError as error:
         return _broken(report, error)
     return report
@@ -129,7 +140,9 @@ _SAVED = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors")
 
 
 def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> Analysis:
-    """Ask the item's method for a circuit."""
+    """Ask the item's method for a circuit; PluginError where it gives something else."""
+    from mechint.circuit.circuit import Analysis
+
     analysis: Analysis = plugins.ask(
         item.cell.method.name,
         "mechint_analyze",
@@ -141,6 +154,11 @@ def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> 
         seed=item.cell.seed,
         journal=journal,
     )
+    if not isinstance(analysis, Analysis):
+        raise PluginError(
+            f"method {item.cell.method.name!r} returned a {type(analysis).__name__} from mechint_analyze; "
+            "expected an Analysis"
+        )
     return analysis
 
 

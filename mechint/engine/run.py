@@ -12,14 +12,14 @@ from pathlib import Path
 
 from mechint import __version__
 from mechint.engine.exit import ExitCode, conclude, worst
-from mechint.engine.item import finish_item, measure_item
+from mechint.engine.item import finish_item, measure_item, seal_item
 from mechint.engine.judge import judge
 from mechint.engine.measured import Measured, waits_for_others
 from mechint.engine.plugins import Plugins
 from mechint.errors import UsageError
 from mechint.journal import Progress
-from mechint.results.store import write_done, write_report
-from mechint.results.values import ItemReport, Outcome, RunReport, SpecFacts, Versions
+from mechint.results.store import write_report
+from mechint.results.values import ItemReport, RunReport, SpecFacts, Versions
 from mechint.spec.values import Item, Plan
 
 __all__ = ["Finished", "run_plan"]
@@ -135,9 +135,7 @@ def _finish(waiting: list[Measured], watchers: _Watchers, reports: list[ItemRepo
     for one, judged in zip(waiting, judge(waiting), strict=True):
         report = finish_item(judged, one.folder)
         watchers.notify("mechint_item_finished", report=report, folder=one.folder)
-        if report.outcome is not Outcome.ERROR:
-            write_done(one.folder)
-        reports.append(report)
+        reports.append(seal_item(report, one.folder))
     waiting.clear()
 
 
