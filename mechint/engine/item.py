@@ -102,6 +102,7 @@ def _measure(
 
     judged, journal = item.cell.faithfulness, Journal(watch=watch, parts=folder / PARTS)
     ready = prepare(item, plugins)
+    _note_idle(ready, journal)
     try:
         analysis = analyze(item, plugins, ready, journal)
     finally:
@@ -136,6 +137,15 @@ def _measure(
     )
 
 
+def _note_idle(ready: Prepared, journal: Journal) -> None:
+    """Say which weights training cannot have meant; where it did, they are measured like any."""
+    from mechint.checkpoint.weights import idle_matrices
+
+    if idle := idle_matrices(ready.subject.model.named_parameters()):
+        listed = ", ".join(idle[:6]) + (f" and {len(idle) - 6} more" if len(idle) > 6 else "")
+        journal.note(f"{listed}: zeros, or numbers too small to be normal, alone; is that what was trained?")
+
+
 _SAVED = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors")
 
 
@@ -156,8 +166,8 @@ def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> 
     )
     if not isinstance(analysis, Analysis):
         raise PluginError(
-            f"method {item.cell.method.name!r} returned a {type(analysis).__name__} from mechint_analyze; "
-            "expected an Analysis"
+            f"method {item.cell.method.name!r} returned a value of type {type(analysis).__name__} from "
+            "mechint_analyze; expected an Analysis"
         )
     return analysis
 

@@ -155,6 +155,16 @@ def test_a_measure_without_meaning_is_undecided(workspace):
     assert "2 undecided" in ran.out
 
 
+def test_weights_of_zeros_alone_are_noted(workspace):
+    path = workspace.folder / "output/final_model_stepV0.pt"
+    saved = torch.load(path)
+    saved["model"]["transformer.wpe.weight"].zero_()
+    torch.save(saved, path)
+    assert workspace.run("spec.yaml").code == 0
+    noted = ["transformer.wpe.weight: zeros" in str(item["summary"]) for item in results(workspace)["items"]]
+    assert noted == [True, True, False, False]
+
+
 def test_the_same_seed_gives_the_same_masks(workspace):
     masks = []
     for _ in range(2):
@@ -323,7 +333,7 @@ def test_a_method_that_returns_something_else_is_named(workspace):
     workspace.monkeypatch.setattr(kv_circuit, "mechint_analyze", kv_circuit.hookimpl(lambda subject, schedules: 3))
     ran = workspace.run("spec.yaml", "--models", "output/*V0.pt")
     assert ran.code == 7
-    assert "method 'kv_circuit' returned a int from mechint_analyze; expected an Analysis" in ran.out
+    assert "method 'kv_circuit' returned a value of type int from mechint_analyze; expected an Analysis" in ran.out
 
 
 def test_a_method_that_raises_costs_its_own_items_and_keeps_its_traceback(workspace):
