@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 SLOWEST = 2.0
-"""Seconds that a refusal may take."""
+"""Seconds of the processor that a refusal may take."""
 MOST_MEMORY = 512 << 20
 """Bytes; the largest JSON that is read has 256 MiB."""
 
@@ -30,7 +30,7 @@ def main() -> None:
     watch = importlib.import_module("tests.hostile.watch").watch
     with tempfile.TemporaryDirectory() as folder:
         seen = list(watch(itertools.islice(cases, 0, None, arguments.every), Path(folder).resolve() / "work"))
-    print("| kind | inputs | refused | slowest, seconds | peak memory, MiB |\n| --- | ---: | ---: | ---: | ---: |")
+    print("| kind | inputs | refused | slowest, CPU seconds | peak memory, MiB |\n| --- | ---: | ---: | ---: | ---: |")
     for kind in dict.fromkeys(one.case.kind for one in seen):
         _print_row(kind, [one for one in seen if one.case.kind == kind])
     _print_row("all", seen)
