@@ -9,6 +9,7 @@
     + CheckpointError          a checkpoint is damaged, unsafe, incomplete or of an unknown kind
     + DataError                a task's data is missing, too small or does not fit the model
     + DivergedError            a search stopped because its loss became NaN or kept rising
+    + WriteError               a file cannot be written: the disk is full or read-only
 
 Messages start lower-case, quote what the user typed, and say what to do next.
 """
@@ -29,6 +30,7 @@ __all__ = [
     "PluginError",
     "SpecError",
     "UsageError",
+    "WriteError",
     "first_line",
 ]
 
@@ -88,6 +90,10 @@ class DataError(ItemError):
 
 class DivergedError(ItemError):
     """A search was stopped early because it diverged."""
+
+
+class WriteError(ItemError, OSError):
+    """A file of results cannot be written."""
 
 
 def first_line(error: Exception, most: int = 200) -> str:

@@ -1,21 +1,73 @@
-"""Writing files so that a reader, or a killed process, never meets half of one."""
+"""Writing files so that a reader, or a killed process, never meets half of one; reading them within bounds."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["atomic_write", "sha256_of", "write_bytes", "write_text"]
+from mechint.errors import WriteError
+
+__all__ = ["atomic_write", "read_bounded", "refuse_unusual", "sha256_of", "write_bytes", "write_text"]
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside ``path`` that takes its name, synced to disk, when the block ends well."""
+    """Open a temporary file beside ``path`` that takes its name, synced to disk, when the block ends well.
+
+    Raises WriteError where the file system does not let it.
+    """
+    try:
+        with _replacing(path) as stream:
+            yield stream
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise WriteError(
+            f"{path}: cannot be written: {reason}\n  hint: make room, or write elsewhere with --set output_dir=…"
+        ) from None
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content`` in one step."""
+    with atomic_write(path) as stream:
+        stream.write(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Replace ``path`` by ``content``, in UTF-8, in one step."""
+    write_bytes(path, content.encode())
+
+
+def read_bounded(path: Path | str, largest: int) -> bytes:
+    """All bytes of a regular file; OSError for any other, and for one that has more than ``largest``."""
+    with _open_regular(path) as stream:
+        content = stream.read(largest + 1)
+    if len(content) > largest:
+        raise OSError(errno.EFBIG, f"has more than {largest:,} bytes, the most that is read")
+    return content
+
+
+def refuse_unusual(path: Path | str, largest: int) -> None:
+    """Raise OSError where ``read_bounded`` would, reading nothing: for what a library then opens itself."""
+    with _open_regular(path) as stream:
+        if os.fstat(stream.fileno()).st_size > largest:
+            raise OSError(errno.EFBIG, f"has more than {largest:,} bytes, the most that is read")
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's bytes, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -31,21 +83,20 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content`` in one step."""
-    with atomic_write(path) as stream:
-        stream.write(content)
-
-
-def write_text(path: Path, content: str) -> None:
-    """Replace ``path`` by ``content``, in UTF-8, in one step."""
-    write_bytes(path, content.encode())
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file's bytes, read in pieces."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+@contextmanager
+def _open_regular(path: Path | str) -> Iterator[IO[bytes]]:
+    try:
+        # Without O_NONBLOCK, opening a FIFO waits for a writer.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError:  # a NUL in the path
+        raise OSError(errno.EINVAL, "is no path") from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file")
+        with open(descriptor, "rb", closefd=False) as stream:
+            yield stream
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:

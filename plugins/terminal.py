@@ -206,8 +206,10 @@ class TerminalReporter:
         """Print one line of (text, style) parts, with what the output cannot encode escaped."""
         from rich.text import Text
 
+        from mechint.results.redact import redact
+
         encoding = self._console.encoding
-        safe = [(text.encode(encoding, "backslashreplace").decode(encoding), style) for text, style in parts]
+        safe = [(redact(text).encode(encoding, "backslashreplace").decode(encoding), style) for text, style in parts]
         try:
             self._console.print(Text.assemble(*safe), soft_wrap=True)
         except BrokenPipeError:

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from mechint import hookimpl
 from mechint.errors import CheckpointError, DataError
+from mechint.files import read_bounded
 from mechint.spec.options import OptionsModel
 from mechint.task.windows import Counts, TokenRow, cut_windows, draw_windows, fit_window, split_row
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 BYTES = "bytes"
 """What a tokenizer is called whose tokens are the bytes of UTF-8."""
+LARGEST_FACTS = 1_000_000
+"""Bytes of a data.json that is read."""
 
 
 class Options(OptionsModel):
@@ -66,8 +69,8 @@ def _stated_tokenizer(path: Path) -> object:
     """The tokenizer that the data.json beside the data states; most data have none."""
     folder = path if path.is_dir() else path.parent
     try:
-        return json.loads((folder / "data.json").read_text())["tokenizer"]
-    except (OSError, ValueError, LookupError, TypeError):
+        return json.loads(read_bounded(folder / "data.json", LARGEST_FACTS))["tokenizer"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
 
 

@@ -1,8 +1,11 @@
+import errno
+import os
 import stat
 
 import pytest
 
-from mechint.files import atomic_write, sha256_of, write_text
+from mechint.errors import WriteError
+from mechint.files import atomic_write, read_bounded, refuse_unusual, sha256_of, write_text
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -34,3 +37,43 @@ def test_the_hash_is_that_of_the_bytes(tmp_path):
     """The published SHA-256 of the three bytes abc."""
     write_text(tmp_path / "a", "abc")
     assert sha256_of(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_a_file_may_have_all_of_its_bound(tmp_path):
+    write_text(tmp_path / "a", "12345")
+    assert read_bounded(tmp_path / "a", 5) == b"12345"
+
+
+@pytest.mark.parametrize("read", [read_bounded, refuse_unusual])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("a", "more than 4 bytes"),
+        ("pipe", "not a regular file"),
+        ("\0", "no path"),
+        ("gone", "No such"),
+        (".", "not a regular file"),
+    ],
+)
+def test_what_is_no_small_file_is_refused_at_once(tmp_path, read, name, says):
+    write_text(tmp_path / "a", "12345")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=says):
+        read(tmp_path / name, 4)
+
+
+def test_a_file_that_cannot_be_written_is_an_error_with_its_reason(tmp_path):
+    write_text(tmp_path / "a", "old")
+    with pytest.raises(WriteError, match=r"a/b\.txt: cannot be written: .*\n  hint: make room"):
+        write_text(tmp_path / "a/b.txt", "x")
+
+
+def test_a_full_disk_is_one_too_and_the_old_file_stays(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_text(tmp_path / "a", "old")
+    monkeypatch.setattr("mechint.files.os.fsync", full)
+    with pytest.raises(WriteError, match="a: cannot be written: no space left on device"):
+        write_text(tmp_path / "a", "new")
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"a": "old"}

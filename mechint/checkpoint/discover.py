@@ -35,13 +35,15 @@ def find_models(path: str, stated: Sequence[Reference] = ()) -> tuple[Source, ..
     """The checkpoints that ``MODELS=`` or ``--models`` names in place of those ``stated`` in the spec.
 
     As for ``find_checkpoints``, but a folder stands for its final checkpoints (``final_model_step*``), and only where
-    it has none for every one. The facts of a spec's only reference hold for these checkpoints too; of several, none
-    do.
+    it has none for every one. The facts of a spec's only reference, but for its sha256, hold for these checkpoints
+    too; of several, none do.
     """
     check_path(path)
     # Without validation, which asks for Unicode: the name of a file may be any bytes.
     reference = (
-        stated[0].model_copy(update={"path": path}) if len(stated) == 1 else Reference.model_construct(path=path)
+        stated[0].model_copy(update={"path": path, "sha256": None})
+        if len(stated) == 1
+        else Reference.model_construct(path=path)
     )
     return _each_once((reference, source) for source in _find(reference, final_first=True))
 

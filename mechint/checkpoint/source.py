@@ -36,9 +36,11 @@ class Found:
 def read_source(source: Source) -> Found:
     """Read a file of torch.save, safetensors or GGUF, or a Hugging Face folder.
 
-    Raises CheckpointError for whatever is wrong with it, and where the spec states what the files say themselves.
+    Raises CheckpointError for whatever is wrong with it, where it is not the one that the spec pins, and where
+    the spec states what the files say themselves.
     """
     found = _read(source)
+    _refuse_other_bytes(source, found.checkpoint.sha256)
     if found.config is not None:
         _refuse_idle_facts(source)
     return found
@@ -69,6 +71,15 @@ def _find_config(source: Source, checkpoint: Checkpoint) -> Path | None:
         return Path(source.reference.config)
     beside = Path(source.path).parent / "config.json"
     return beside if checkpoint.layout in _WITHOUT_FACTS and beside.is_file() else None
+
+
+def _refuse_other_bytes(source: Source, sha256: str) -> None:
+    pinned = source.reference.sha256
+    if pinned is not None and pinned != sha256:
+        raise CheckpointError(
+            f"{source.name}: has the sha256 {sha256}, and the spec states {pinned}\n"
+            "  hint: it is another or was changed; if it is the one you mean, state the sha256 that doctor prints"
+        )
 
 
 def _refuse_second_config(source: Source) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from mechint.errors import CheckpointError
 
-__all__ = ["MOST_WEIGHTS", "WEIGHT_NAME", "check_tensor", "check_weights", "is_finite", "plain_name"]
+__all__ = ["MOST_WEIGHTS", "WEIGHT_NAME", "check_tensor", "check_weights", "idle_matrices", "is_finite", "plain_name"]
 
 MOST_WEIGHTS = 100_000
 WEIGHT_NAME = re.compile(r"[!-~]{1,200}")
 
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+_TINY = torch.finfo(torch.float32).tiny
 _FLAGS = (torch.bool, torch.uint8)
 
 
@@ -80,6 +81,20 @@ def is_finite(tensor: Tensor) -> bool:
         return True
     low, high = torch.aminmax(tensor)
     return bool(torch.isfinite(low) and torch.isfinite(high))
+
+
+def idle_matrices(weights: Iterable[tuple[str, Tensor]]) -> list[str]:
+    """The names of matrices that hold zeros and denormal numbers alone, as training leaves no matrix that it uses."""
+    return [
+        name
+        for name, tensor in weights
+        if tensor.dim() > 1 and tensor.is_floating_point() and tensor.numel() and _largest(tensor) < _TINY
+    ]
+
+
+def _largest(tensor: Tensor) -> float:
+    low, high = torch.aminmax(tensor.detach())
+    return max(-float(low), float(high))
 
 
 def _refuse_not_finite(path: str, name: str, tensor: Tensor) -> None:

@@ -9,11 +9,12 @@ import click
 
 from mechint.engine.exit import ExitCode, code_of_error, worst
 from mechint.errors import MechintError, UsageError
+from mechint.results.redact import redact
 
 if TYPE_CHECKING:
     from mechint.engine.plugins import Plugins
 
-__all__ = ["HELP", "count", "for_each", "load_plugins"]
+__all__ = ["HELP", "count", "for_each", "load_plugins", "say_error"]
 
 ALWAYS = ("metrics", "architectures")
 """Loaded for every spec."""
@@ -41,9 +42,14 @@ def for_each(specs: Sequence[str], act: Callable[[str], Any]) -> ExitCode:
             act(path)
             codes.append(ExitCode.PASSED)
         except MechintError as error:
-            click.echo(error, err=True)
+            say_error(error)
             codes.append(code_of_error(error))
     return worst(codes)
+
+
+def say_error(error: Exception | str) -> None:
+    """Print an error to standard error, without the secrets that a path or a URL in it may hold."""
+    click.echo(redact(str(error)).rstrip("\n"), err=True)
 
 
 def count(number: int, thing: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mechint.cli.ask import count, load_plugins
+from mechint.cli.ask import count, load_plugins, say_error
 from mechint.engine.exit import ExitCode
 from mechint.errors import UsageError
 
@@ -65,8 +65,8 @@ def draw_again(
 def report_broken(finished: Finished) -> None:
     """Say which observers raised, each with its traceback."""
     for name, error in finished.broken:
-        click.echo("".join(traceback.format_exception(error)), err=True)
-        click.echo(f"observer {name} broke; the other reports are complete", err=True)
+        say_error("".join(traceback.format_exception(error)))
+        say_error(f"observer {name} broke; the other reports are complete")
 
 
 def _refuse(path: str) -> FinishedAnalysis:

@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from mechint import __version__
-from mechint.cli.ask import HELP
+from mechint.cli.ask import HELP, say_error
 from mechint.cli.come_over import import_kconfig
 from mechint.cli.compare import compare
 from mechint.cli.gate import baseline, selftest
@@ -69,7 +69,7 @@ def _start(command: click.Command, name: str) -> NoReturn:
     try:
         sys.exit(command.main(prog_name=name, standalone_mode=False) or ExitCode.PASSED)
     except MechintError as error:
-        click.echo(error, err=True)
+        say_error(error)
         sys.exit(code_of_error(error))
     except click.ClickException as error:
         error.show()
@@ -80,7 +80,9 @@ def _start(command: click.Command, name: str) -> NoReturn:
         # The reader of our output has left; nobody is there to be told.
         sys.stderr.close()
         sys.exit(ExitCode.INTERRUPTED)
-    except Exception:
+    except SystemExit:
+        raise
+    except BaseException:
         # Python's own code for this is 1, which here means that an assertion failed.
-        traceback.print_exc()
+        say_error(traceback.format_exc())
         sys.exit(ExitCode.INTERNAL)

@@ -88,8 +88,11 @@ class Baseline:
         """A measure of a family, over its seeds; None where it has no meaning."""
         from mechint.faithfulness.combine import over_runs
         from mechint.faithfulness.derive import estimate_measures
+        from mechint.faithfulness.per_example_faults import refuse_other_examples
 
-        measured = [estimate_measures(self.values[item.id]) for item in self.items(family)]
+        values = [self.values[item.id] for item in self.items(family)]
+        refuse_other_examples(self.path, values)
+        measured = [estimate_measures(one) for one in values]
         if metric not in measured[0]:
             raise UsageError(f"{self.path}: the baseline has no {metric} of every example; approve a run that has")
         return over_runs([estimates[metric] for estimates in measured])
@@ -166,7 +169,20 @@ def read_baseline(path: str) -> Baseline:
         )
         for item in file.items
     }
+    for item in file.items:
+        _refuse_misfit(path, item, values[item.id])
     return Baseline(path=path, file=file, values=values)
+
+
+def _refuse_misfit(path: str, item: BaselineItem, values: PerExample) -> None:
+    """Raise UsageError for an item whose values are not those of a run; both files may have been edited."""
+    from mechint.faithfulness.per_example_faults import find_fault
+
+    fault = find_fault(values)
+    if fault is None and (count := values.of("full").numel()) != item.methodology.examples:
+        fault = f"has the values of {count:,} examples, and {item.methodology.examples:,} are stated"
+    if fault is not None:
+        raise UsageError(f"{path}: {ascii(item.id)[1:-1][:100]}: {fault}; approve the run again")
 
 
 def _approved(item: ItemReport) -> BaselineItem:

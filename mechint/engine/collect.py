@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mechint.checkpoint.discover import find_checkpoints, find_models
 from mechint.engine.plugins import Plugins
-from mechint.errors import SpecError
+from mechint.errors import PluginError, SpecError
 from mechint.faithfulness.measures import COMPARED, FULL, MEASURES
 from mechint.spec.catalog import Catalog
 from mechint.spec.document import Document, read_document
@@ -67,7 +67,7 @@ def catalog_of(plugins: Plugins) -> Catalog:
     unknown: dict[str, type[OptionsModel] | None] = {
         name: None for name, listed in plugins.listed.items() if not listed.builtin and not plugins.loaded(name)
     }
-    metrics = tuple(metric.name for metrics in plugins.collect("mechint_metrics") for metric in metrics)
+    metrics = _metrics(plugins)
     return Catalog(
         methods=unknown | {name: _options(plugins, name) for name in methods},
         tasks=unknown | {name: _options(plugins, name) for name in tasks},
@@ -91,7 +91,18 @@ def _named(document: Document, plugins: Plugins) -> list[str]:
     return [name for name in words if name is not None and name in plugins.listed]
 
 
+def _metrics(plugins: Plugins) -> tuple[str, ...]:
+    given = [metric for metrics in plugins.collect("mechint_metrics") for metric in metrics]
+    if strange := [metric for metric in given if not isinstance(getattr(metric, "name", None), str)]:
+        raise PluginError(f"a plugin returned {strange[0]!r:.80} from mechint_metrics; expected a Metric")
+    return tuple(metric.name for metric in given)
+
+
 def _options(plugins: Plugins, name: str) -> type[OptionsModel]:
     """What the plugin lets a spec set; nothing, where it does not say."""
-    options: type[OptionsModel] | None = plugins.ask(name, "mechint_options")
-    return OptionsModel if options is None else options
+    options = plugins.ask(name, "mechint_options")
+    if options is None:
+        return OptionsModel
+    if not (isinstance(options, type) and issubclass(options, OptionsModel)):
+        raise PluginError(f"plugin {name!r} returned {options!r:.80} from mechint_options; expected an OptionsModel")
+    return options

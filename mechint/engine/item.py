@@ -15,10 +15,11 @@ from mechint.engine.draw import draw_item
 from mechint.engine.measured import Measured
 from mechint.engine.plugins import Plugins
 from mechint.engine.prepare import Prepared, prepare
-from mechint.errors import MechintError
+from mechint.errors import MechintError, PluginError
 from mechint.journal import Journal, Progress
 from mechint.results.facts import blank_item
-from mechint.results.store import write_item, write_metrics
+from mechint.results.redact import redact
+from mechint.results.store import write_done, write_item, write_metrics
 from mechint.results.values import CheckpointFacts, ErrorFacts, ItemReport, Methodology, Outcome, SiteSummary
 from mechint.spec.values import Item
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from mechint.faithfulness.per_example import PerExample
     from mechint.task.metric import Metric
 
-__all__ = ["SAVED", "analyze", "finish_item", "measure_item"]
+__all__ = ["SAVED", "analyze", "finish_item", "measure_item", "seal_item"]
 
 EFFECTS = "effects.safetensors"
 SAVED = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors", EFFECTS)
@@ -57,6 +58,17 @@ def finish_item(report: ItemReport, folder: Path) -> ItemReport:
     """Write a judged item's report into its folder; where that cannot be done the report says so."""
     try:
         write_item(report, folder)
+    except OSError as error:
+        return _broken(report, error)
+    return report
+
+
+def seal_item(report: ItemReport, folder: Path) -> ItemReport:
+    """Write ``DONE`` once all files of an item are there; where that cannot be done the report says so."""
+    if report.outcome is Outcome.ERROR:
+        return report
+    try:
+        write_done(folder)
     except OSError as error:
         return _broken(report, error)
     return report
@@ -93,6 +105,7 @@ def _measure(
 
     judged, journal = item.cell.faithfulness, Journal(watch=watch, parts=folder / PARTS)
     ready = prepare(item, plugins)
+    _note_idle(ready, journal)
     try:
         analysis = analyze(item, plugins, ready, journal)
     finally:
@@ -110,7 +123,7 @@ def _measure(
     measures = {name: None if one is None else one.value for name, one in estimates.items()} | facts
     described = _describe(item, ready, analysis, values, estimates)
     report = blank.model_copy(
-        update={**described, "measures": measures, "summary": (*analysis.summary, *journal.notes)}
+        update={**described, "measures": measures, "summary": tuple(map(redact, (*analysis.summary, *journal.notes)))}
     )
     saved = tuple(name for name in SAVED if name != EFFECTS or analysis.effects)
     report = report.model_copy(update={"artifacts": (*saved, *draw_item(report, plugins, folder))})
@@ -127,8 +140,19 @@ def _measure(
     )
 
 
+def _note_idle(ready: Prepared, journal: Journal) -> None:
+    """Say which weights training cannot have meant; where it did, they are measured like any."""
+    from mechint.checkpoint.weights import idle_matrices
+
+    if idle := idle_matrices(ready.subject.model.named_parameters()):
+        listed = ", ".join(idle[:6]) + (f" and {len(idle) - 6} more" if len(idle) > 6 else "")
+        journal.note(f"{listed}: zeros, or numbers too small to be normal, alone; is that what was trained?")
+
+
 def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> Analysis:
-    """Ask the item's method for a circuit."""
+    """Ask the item's method for a circuit; PluginError where it gives something else."""
+    from mechint.circuit.circuit import Analysis
+
     analysis: Analysis = plugins.ask(
         item.cell.method.name,
         "mechint_analyze",
@@ -140,6 +164,11 @@ def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> 
         seed=item.cell.seed,
         journal=journal,
     )
+    if not isinstance(analysis, Analysis):
+        raise PluginError(
+            f"method {item.cell.method.name!r} returned a value of type {type(analysis).__name__} from "
+            "mechint_analyze; expected an Analysis"
+        )
     return analysis
 
 

@@ -95,6 +95,7 @@ def _find(metric: str, one: Measured, family: Sequence[Measured]) -> Found:
 
 
 def _find_drop(assertion: Assertion, line: int | None, family: tuple[Measured, ...]) -> _Drop:
+    from mechint.faithfulness.combine import same_examples
     from mechint.faithfulness.compare import drop
 
     found = _find(assertion.metric, family[0], family)
@@ -106,6 +107,9 @@ def _find_drop(assertion: Assertion, line: int | None, family: tuple[Measured, .
         return _Drop(assertion=assertion, line=line, found=found, drop=None, why=str(error))
     if differences := _differences(baseline, family):
         return _Drop(assertion=assertion, line=line, found=found, drop=None, why=f"not comparable: {differences}")
+    if not same_examples(before, found.estimate):
+        why = f"{baseline.path}: its values are of examples that are grouped in another way"
+        return _Drop(assertion=assertion, line=line, found=found, drop=None, why=why)
     up = assertion.metric in family[0].higher_is_better
     fell = drop(before, found.estimate, higher_is_better=up)
     why = "" if fell is not None else found.why or "the measure has no meaning in the baseline or in this run"

@@ -19,7 +19,7 @@ import pluggy
 import mechint.plugins
 from mechint import __version__
 from mechint.engine import hookspecs
-from mechint.errors import PluginError
+from mechint.errors import PluginError, first_line
 
 __all__ = ["Listed", "Plugins", "list_plugins"]
 
@@ -77,8 +77,12 @@ class Plugins:
         plugin = self.listed[name]
         try:
             module = importlib.import_module(plugin.module)
-        except (Exception, SystemExit) as error:
-            raise PluginError(f"plugin {name!r} of {plugin.origin} cannot be imported: {error!r}") from error
+        except KeyboardInterrupt:
+            raise
+        # A module may raise anything, such as an exit or a class of its own below BaseException.
+        except BaseException as error:
+            why = f"{type(error).__name__}: {first_line(Exception(error))}"
+            raise PluginError(f"plugin {name!r} of {plugin.origin} cannot be imported: {why}") from error
         try:
             self._manager.register(module, name=name)
             self._manager.check_pending()

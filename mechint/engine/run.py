@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mechint import __version__
 from mechint.engine.exit import ExitCode, conclude, worst
-from mechint.engine.item import finish_item, measure_item
+from mechint.engine.item import finish_item, measure_item, seal_item
 from mechint.engine.judge import judge
 from mechint.engine.measured import Measured, waits_for_others
 from mechint.engine.plugins import Plugins
@@ -20,8 +20,8 @@ from mechint.engine.watchers import Watchers
 from mechint.errors import UsageError
 from mechint.journal import Progress
 from mechint.results.facts import spec_facts
-from mechint.results.store import write_done, write_report
-from mechint.results.values import ItemReport, Outcome, RunReport, Versions
+from mechint.results.store import write_report
+from mechint.results.values import ItemReport, RunReport, Versions
 from mechint.spec.values import Item, Plan
 
 __all__ = ["Finished", "run_plan"]
@@ -80,6 +80,7 @@ def _of_trackers(observers: Collection[str], plan: Plan, plugins: Plugins) -> se
 
 def _open_folder(path: str) -> Path:
     """The run's folder, made if it is missing; raises UsageError before anything is computed if it cannot be."""
+    _refuse_links(Path(path))
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -87,8 +88,19 @@ def _open_folder(path: str) -> Path:
     return Path(path)
 
 
+def _refuse_links(folder: Path) -> None:
+    """Raise UsageError where links lead a folder below the working directory out of it: a spec may be a stranger's."""
+    if not folder.is_absolute() and not folder.resolve().is_relative_to(Path.cwd().resolve()):
+        raise UsageError(
+            f"output_dir {str(folder)!r} is led out of the working directory by a link, to {str(folder.resolve())!r}\n"
+            f"  hint: name that folder yourself: --set output_dir={folder.resolve()}"
+        )
+
+
 def _refuse_strangers(folder: Path) -> None:
     """Raise UsageError for a folder of an item's name whose files no run has written: a run would remove them."""
+    if folder.is_symlink():
+        raise UsageError(f"{str(folder)!r} is a link, and a run empties an item's folder; remove the link")
     files = {entry.name for entry in folder.iterdir() if not entry.is_dir()} if folder.is_dir() else set()
     if files and files.isdisjoint(WRITTEN_BY_EVERY_RUN):
         raise UsageError(
@@ -129,7 +141,5 @@ def _finish(waiting: list[Measured], watchers: Watchers, reports: list[ItemRepor
     for one, judged in zip(waiting, judge(waiting), strict=True):
         report = finish_item(judged, one.folder)
         watchers.notify("mechint_item_finished", report=report, folder=one.folder)
-        if report.outcome is not Outcome.ERROR:
-            write_done(one.folder)
-        reports.append(report)
+        reports.append(seal_item(report, one.folder))
     waiting.clear()

@@ -102,8 +102,10 @@ def _test_family(
     items: Sequence[ItemReport], cell: Cell, folder: Path, draws: int, generator: np.random.Generator
 ) -> Iterator[Tested]:
     from mechint.faithfulness.per_example import PerExample
+    from mechint.faithfulness.per_example_faults import refuse_other_examples
 
     seeds = [PerExample.load(folder / item.id / PER_EXAMPLE) for item in items]
+    refuse_other_examples(str(folder), seeds)
     for assertion in cell.faithfulness.assertions:
         if assertion.max_drop is None:
             shares = _test_bounds(assertion, seeds[0], draws, generator)

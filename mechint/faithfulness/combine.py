@@ -13,7 +13,7 @@ import numpy as np
 
 from mechint.faithfulness.estimate import Estimate, RunSpread
 
-__all__ = ["combine", "difference", "over_runs"]
+__all__ = ["combine", "difference", "over_runs", "same_examples"]
 
 
 def combine(estimates: Sequence[Estimate | None], factors: Sequence[float]) -> Estimate | None:
@@ -66,6 +66,11 @@ def over_runs(estimates: Sequence[Estimate | None]) -> Estimate | None:
     between = float(np.var([run.value for run in runs], ddof=1))
     spread = RunSpread(variance=max(between - within, 0.0), mean_square=between, degrees=degrees, share=1 / len(runs))
     return replace(together, runs=(*together.runs, spread))
+
+
+def same_examples(left: Estimate | None, right: Estimate | None) -> bool:
+    """Whether two estimates can be of the same examples: as many, in the same clusters; one without a meaning can."""
+    return left is None or right is None or (left.count == right.count and _same_clusters(left, right))
 
 
 def _same_clusters(left: Estimate, right: Estimate) -> bool:

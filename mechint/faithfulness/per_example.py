@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from mechint.errors import UsageError, first_line
-from mechint.files import write_bytes
+from mechint.faithfulness.per_example_faults import find_fault
+from mechint.files import refuse_unusual, write_bytes
 
 __all__ = ["PerExample", "read_tensors", "stack_draws"]
 
 _DRAW = re.compile(r"(?P<family>.*\b(?:random|with|without))/(?P<number>\d+)")
 _POINT = re.compile(r"curve/([0-9.e+-]+)")
 _WEIGHT, _CLUSTER = "examples/weight", "examples/cluster"
+_LARGEST_FILE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,7 +112,10 @@ class PerExample:
         facts, tensors = read_tensors(path)
         if "metric" not in facts:
             raise UsageError(f"{path}: states no metric, so it is not the per-example values of a run")
-        return cls.of_tensors(tensors, facts["metric"], higher_is_better=facts.get("better") == "higher")
+        values = cls.of_tensors(tensors, facts["metric"], higher_is_better=facts.get("better") == "higher")
+        if fault := find_fault(values):
+            raise UsageError(f"{path}: {fault}, so it is not the per-example values of a run")
+        return values
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -118,6 +123,7 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        refuse_unusual(path, _LARGEST_FILE)
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
 from mechint.errors import UsageError
-from mechint.files import sha256_of, write_text
+from mechint.files import read_bounded, sha256_of, write_text
+from mechint.results.redact import redact
 from mechint.results.values import ItemReport, RunReport
+from mechint.spec.names import checked_name
 
 __all__ = [
     "DONE",
+    "is_folder_name",
     "read_json",
     "read_metrics",
     "read_report",
@@ -30,6 +35,11 @@ DONE = "DONE"
 """Name of the file that says an item's folder is complete."""
 
 _VERSION = 1
+_MOST_BYTES = 256 << 20
+_MOST_VALUES = 4_000_000
+_FOLDER = re.compile(r"(?![.-])[A-Za-z0-9_.+-]{1,200}")
+_CONFLICT = re.compile(r"[<=>|]{7}( |$)")
+"""A line that git leaves where two versions of a file could not be merged."""
 
 
 def write_report(report: RunReport, folder: Path) -> None:
@@ -54,10 +64,21 @@ def read_report(path: Path) -> RunReport:
             "  hint: upgrade mechint, or run the spec again with this one"
         )
     try:
-        return RunReport.model_validate(document)
+        report = RunReport.model_validate(document)
+        checked_name(report.spec.name)
     except ValidationError as error:
         faults = [f"{path}: {_where(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
         raise UsageError("\n".join(faults[:10] + [f"and {len(faults) - 10} more"] * (len(faults) > 10))) from None
+    except ValueError as error:
+        raise UsageError(f"{path}: spec.name: {error}") from None
+    for item in report.items:
+        _refuse_misfit(path, item)
+    return report
+
+
+def is_folder_name(item_id: str) -> bool:
+    """Whether an item's id, which may have been edited, names a folder below the run's and nothing else."""
+    return _FOLDER.fullmatch(item_id) is not None
 
 
 def results_schema() -> dict[str, Any]:
@@ -102,9 +123,17 @@ def read_json(path: Path) -> Any:
     return _parse(_read_text(path), path, first_line=1)
 
 
+def _refuse_misfit(path: Path, item: ItemReport) -> None:
+    """A report may have been edited: what runs promise of an item is not believed."""
+    if not is_folder_name(item.id):
+        raise UsageError(f"{path}: {ascii(item.id)[:100]} cannot be an item's id, which names a folder beside the file")
+    if item.error is None and (item.checkpoint is None or item.methodology is None):
+        raise UsageError(f"{path}: {item.id} has no error, and lacks the checkpoint or the methodology of its measures")
+
+
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_bounded(path, _MOST_BYTES).decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -115,18 +144,44 @@ def _parse(text: str, path: Path, *, first_line: int) -> Any:
     def refuse(constant: str) -> NoReturn:
         raise UsageError(f"{path}: {constant} is not a number that JSON has")
 
+    # Counted before parsing: an empty list takes two bytes in the file and some sixty in memory.
+    if text.count(",") + text.count("[") + text.count("{") > _MOST_VALUES:
+        raise UsageError(f"{path}: has more than {_MOST_VALUES:,} values")
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
+        if _CONFLICT.match(text.split("\n")[error.lineno - 1]):
+            raise UsageError(f"{path}:{line}: has the marks of an unfinished merge; choose one side") from None
         why = "ends in the middle of a value" if error.pos >= len(text.rstrip()) else error.msg.lower()
         raise UsageError(f"{path}:{line}:{error.colno}: not JSON: {why}") from None
     except RecursionError:
         raise UsageError(f"{path}: nested too deeply to be a report") from None
+    except _TwiceError as error:
+        raise UsageError(f"{path}: has the key {error} twice, so it is damaged or made to mislead") from None
+    except ValueError:  # Python's own limit
+        raise UsageError(f"{path}: has a number of thousands of digits") from None
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise _TwiceError(ascii(Counter(key for key, _ in pairs).most_common(1)[0][0])[:100])
+    return value
+
+
+class _TwiceError(ValueError):
+    """A key stands twice in one object."""
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
+    return {key: _writable(value) for key, value in row.items()}
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return redact(value) if isinstance(value, str) else value
 
 
 def _where(location: tuple[int | str, ...]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from mechint.results.outcome import Outcome
+from mechint.results.redact import redact
 
 __all__ = [
     "CheckpointFacts",
@@ -33,7 +34,8 @@ class ResultModel(BaseModel):
     """Frozen, and described by its attribute docstrings in the published schema.
 
     Holds only what JSON can hold, so that a report read back equals the one in memory: a NaN or an infinity becomes
-    None, and a character that UTF-8 has no bytes for (half of a file name in another encoding) its escape.
+    None, and a character that UTF-8 has no bytes for (half of a file name in another encoding) its escape. Secrets are
+    taken out of its text.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -267,7 +269,8 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
-        # A StrEnum stays what it is: only text that cannot be encoded is replaced.
+        # A StrEnum stays what it is: only text with a secret, or that cannot be encoded, is replaced.
+        value = value if (text := redact(value)) == value else text
         return value if value.isascii() else value.encode(errors="backslashreplace").decode()
     if isinstance(value, Mapping):
         return {_as_json(key): _as_json(entry) for key, entry in value.items()}

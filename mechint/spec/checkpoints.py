@@ -22,6 +22,8 @@ class Reference(OptionsModel):
     path: Annotated[str, Field(min_length=1)]
     """A file, glob or folder; ``package:name/glob`` inside an installed Python package; ``hf:org/name@revision`` in the
     local cache of the Hugging Face Hub."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """What the checkpoint must be: another is refused, unanalysed. mechint doctor prints it."""
     architecture: Annotated[str, Field(min_length=1)] | None = None
     """The name of the table of sites; by default the one that fits the checkpoint."""
     tokenizer: Annotated[str, Field(min_length=1)] | None = None

@@ -47,6 +47,8 @@ def checked_output_dir(text: str, *, trusted: bool) -> str:
         raise ValueError(f"{quote(text)} begins with '~', which is not expanded; write the folder out")
     if not path.parts:
         raise ValueError(f"{quote(text)} is the working directory itself; name a folder below it")
+    if device := next((part for part in path.parts if is_reserved(part)), None):
+        raise ValueError(f"{quote(device)} is the name of a device on Windows; choose another")
     home = PurePosixPath(os.path.expanduser("~"))
     if path == home or path in home.parents:
         raise ValueError(f"{quote(text)} is not a folder for results alone; name one below it")

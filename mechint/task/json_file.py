@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from mechint.checkpoint.strict_json import parse_json
 from mechint.errors import CheckpointError, DataError
+from mechint.files import read_bounded
 
 __all__ = ["read_json_file"]
 
@@ -21,9 +22,7 @@ _Content = TypeVar("_Content", bound=BaseModel)
 def read_json_file(path: Path | str, kind: type[_Content], example: str) -> _Content:
     """The file's content; ``example`` shows what is expected. Raises DataError where the file holds something else."""
     try:
-        if Path(path).stat().st_size > MOST_BYTES:
-            raise DataError(f"{path}: is larger than {MOST_BYTES >> 20} MiB")
-        raw = Path(path).read_bytes()
+        raw = read_bounded(path, MOST_BYTES)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
     try:

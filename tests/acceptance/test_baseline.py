@@ -1,9 +1,11 @@
 """Approve a run, run again, damage the checkpoint: what the gate says."""
 
+import hashlib
 import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.acceptance.conftest import SPEC
 
@@ -72,6 +74,18 @@ def test_values_that_were_changed_are_refused(approved):
     path.write_bytes(path.read_bytes()[:-1] + b"\x00")
     assert approved.run("spec.yaml").code == 8
     assert "is not the file that was approved" in verdicts(approved)["stepV0-target_sparsity0.5"]["reason"]
+
+
+def test_values_whose_examples_are_grouped_otherwise_are_not_compared(approved):
+    beside, stated = approved.folder / "baselines/tiny.safetensors", approved.folder / "baselines/tiny.json"
+    values = load_file(beside)
+    clusters = {f"{item}/examples/cluster": torch.arange(8) for item in {name.split("/")[0] for name in values}}
+    save_file(values | clusters, beside)
+    file = json.loads(stated.read_text())
+    stated.write_text(json.dumps(file | {"values_sha256": hashlib.sha256(beside.read_bytes()).hexdigest()}))
+    assert approved.run("spec.yaml").code == 8
+    reason = verdicts(approved)["stepV0-target_sparsity0.5"]["reason"]
+    assert reason == "baselines/tiny.json: its values are of examples that are grouped in another way"
 
 
 def test_the_difference_is_shown(approved):

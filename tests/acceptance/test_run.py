@@ -1,5 +1,6 @@
 """The program, run as a user runs it."""
 
+import errno
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import pytest
 import torch
 
+from mechint import files
 from mechint.subject.load import load_subject
 from tests.acceptance.conftest import save_tiny
 
@@ -156,6 +158,16 @@ def test_a_measure_without_meaning_is_undecided(workspace):
     assert "2 undecided" in ran.out
 
 
+def test_weights_of_zeros_alone_are_noted(workspace):
+    path = workspace.folder / "output/final_model_stepV0.pt"
+    saved = torch.load(path)
+    saved["model"]["transformer.wpe.weight"].zero_()
+    torch.save(saved, path)
+    assert workspace.run("spec.yaml").code == 0
+    noted = ["transformer.wpe.weight: zeros" in str(item["summary"]) for item in results(workspace)["items"]]
+    assert noted == [True, True, False, False]
+
+
 def test_the_same_seed_gives_the_same_masks(workspace):
     masks = []
     for _ in range(2):
@@ -225,6 +237,24 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(workspace)
     assert "output_dir 'analysis' cannot be written to" in ran.err
 
 
+def test_a_link_leads_no_results_out_of_the_working_directory(workspace, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (workspace.folder / "analysis").symlink_to(elsewhere)
+    ran = workspace.run("spec.yaml")
+    assert (ran.code, list(elsewhere.iterdir())) == (4, [])
+    assert f"hint: name that folder yourself: --set output_dir={elsewhere}" in ran.err
+
+
+def test_an_items_folder_that_is_a_link_is_not_emptied(workspace, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "result.json").touch()
+    (workspace.folder / "analysis").mkdir()
+    (workspace.folder / "analysis/stepV0-target_sparsity0.5").symlink_to(elsewhere)
+    ran = workspace.run("spec.yaml")
+    assert (ran.code, [file.name for file in elsewhere.iterdir()]) == (4, ["result.json"])
+    assert "is a link, and a run empties an item's folder" in ran.err
+
+
 def test_a_folder_of_somebody_elses_files_is_not_emptied(workspace):
     diary = workspace.folder / "analysis/stepV1-target_sparsity0.5/diary.txt"
     diary.parent.mkdir(parents=True)
@@ -273,6 +303,40 @@ def test_an_interrupt_keeps_what_was_finished(workspace):
     assert len(calls) == 2
     assert results(workspace)["outcome"] == "interrupted"
     assert len(results(workspace)["items"]) == 1
+
+
+@pytest.mark.parametrize("name", ["result.json", "final_masks.pt", "DONE"])
+def test_an_item_whose_disk_is_full_says_so_and_the_others_go_on(workspace, name):
+    def full(path):
+        if str(path).endswith(f"stepV0-target_sparsity0.5/{name}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replaced(path)
+
+    replaced = files._replacing
+    workspace.monkeypatch.setattr(files, "_replacing", full)
+    ran = workspace.run("spec.yaml")
+    assert ran.code == 7, ran
+    broken, *others = results(workspace)["items"]
+    assert f"{name}: cannot be written: no space left on device" in broken["error"]["message"]
+    assert broken["error"]["traceback"] is None
+    assert {item["outcome"] for item in others} == {"passed"}
+    assert not (workspace.folder / "analysis/stepV0-target_sparsity0.5/DONE").exists()
+
+
+def test_a_report_that_cannot_be_written_is_an_incomplete_run(workspace):
+    (workspace.folder / "analysis/results.json").mkdir(parents=True)
+    ran = workspace.run("spec.yaml", "--models", "output/*V0.pt")
+    assert ran.code == 7, ran
+    assert "analysis/results.json: cannot be written: is a directory" in ran.err
+
+
+def test_a_method_that_returns_something_else_is_named(workspace):
+    from mechint.plugins import kv_circuit
+
+    workspace.monkeypatch.setattr(kv_circuit, "mechint_analyze", kv_circuit.hookimpl(lambda subject, schedules: 3))
+    ran = workspace.run("spec.yaml", "--models", "output/*V0.pt")
+    assert ran.code == 7
+    assert "method 'kv_circuit' returned a value of type int from mechint_analyze; expected an Analysis" in ran.out
 
 
 def test_a_method_that_raises_costs_its_own_items_and_keeps_its_traceback(workspace):

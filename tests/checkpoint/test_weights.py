@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mechint.checkpoint.weights import check_weights, is_finite, plain_name
+from mechint.checkpoint.weights import check_weights, idle_matrices, is_finite, plain_name
 from mechint.errors import CheckpointError
 
 NOT_FINITE = [float("nan"), float("inf"), float("-inf")]
@@ -43,3 +43,19 @@ def test_no_other_weight_may(name, value):
 @pytest.mark.parametrize("key", ["a.b", "_orig_mod.a.b", "module._orig_mod.a.b", "a._orig_mod.b", "module.module.a.b"])
 def test_prefixes_of_trainers_are_taken_off(key):
     assert plain_name(key) == "a.b"
+
+
+@pytest.mark.parametrize(
+    ("tensor", "idle"),
+    [
+        (torch.zeros(2, 3), True),
+        (torch.full((2, 3), -1e-40), True),
+        (torch.tensor([[0.0, 1e-30]]), False),
+        (torch.tensor([[0.0, -1e-30]], dtype=torch.bfloat16), False),
+        (torch.zeros(3), False),
+        (torch.zeros(2, 0), False),
+        (torch.zeros(2, 3, dtype=torch.bool), False),
+    ],
+)
+def test_a_matrix_without_a_normal_number_is_idle(tensor, idle):
+    assert idle_matrices([("w", tensor)]) == ["w"] * idle

@@ -4,6 +4,7 @@ from types import ModuleType
 import pytest
 
 from mechint import hookimpl
+from mechint.engine.collect import catalog_of
 from mechint.engine.plugins import Listed, Plugins, list_plugins
 from mechint.errors import PluginError
 
@@ -60,6 +61,7 @@ def test_a_plugin_may_not_take_a_name_that_ships_here(tmp_path, monkeypatch):
     [
         ("import nowhere_to_be_found", "cannot be imported: ModuleNotFoundError"),
         ("raise SystemExit(0)", "cannot be imported: SystemExit"),
+        ("raise BaseException('no')", "cannot be imported: BaseException: no"),
         ("def broken(:", "cannot be imported: SyntaxError"),
         ("@hookimpl\ndef mechint_analyse(): ...", "unknown hook 'mechint_analyse'"),
         ("@hookimpl\ndef mechint_analyze(subject, tsak): ...", "tsak"),
@@ -115,3 +117,16 @@ def test_an_implementation_may_leave_arguments_out(load):
     plugins = load("@hookimpl\ndef mechint_analyze(subject, seed): return subject + seed")
     assert plugins.accepts("guest", "mechint_analyze", "seed")
     assert not plugins.accepts("guest", "mechint_analyze", "schedules")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def mechint_options(): return 3", "plugin 'guest' returned 3 from mechint_options"),
+        ("def mechint_metrics(): return [3]", "a plugin returned 3 from mechint_metrics"),
+    ],
+)
+def test_what_a_plugin_returns_must_be_what_was_asked_for(load, source, message):
+    plugins = load(f"@hookimpl\n{source}\n@hookimpl\ndef mechint_analyze(): ...")
+    with pytest.raises(PluginError, match=message):
+        catalog_of(plugins)

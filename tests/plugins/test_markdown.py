@@ -4,7 +4,7 @@ from pathlib import Path
 
 import mechint.plugins.markdown as plugin
 import pytest
-from jinja2 import UndefinedError
+from jinja2 import TemplateNotFound, UndefinedError
 from jinja2.exceptions import SecurityError
 from markdown_it import MarkdownIt
 
@@ -132,7 +132,15 @@ def test_thousands_of_failures_stay_below_a_megabyte(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("template", "error"),
-    [("{{ nothing }}", UndefinedError), ("{{ ''.__class__.__mro__ }}", SecurityError)],
+    [
+        ("{{ nothing }}", UndefinedError),
+        ("{{ ''.__class__.__mro__ }}", SecurityError),
+        ("{{ ''|attr('__class__') }}", SecurityError),
+        ("{{ lipsum.__globals__.os }}", SecurityError),
+        ("{{ '{0.__class__.__mro__}'.format(1) }}", SecurityError),
+        ("{{ range(10**9)|length }}", OverflowError),
+        ("{% include '/etc/passwd' %}", TemplateNotFound),
+    ],
 )
 def test_templates_are_strict_and_sandboxed(
     template: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch

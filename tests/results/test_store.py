@@ -16,7 +16,7 @@ from mechint.results.store import (
     write_metrics,
     write_report,
 )
-from mechint.results.values import ItemReport
+from mechint.results.values import ItemReport, RunReport
 from tests.reports import make_item, make_run
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "results.schema.json"
@@ -60,7 +60,9 @@ def test_a_schema_field_is_described() -> None:
     [
         ("", ":1:1: not JSON: ends in the middle"),
         ('{"schema_version": 1,\n "items": [', ":2:12: not JSON: ends in the middle"),
-        ('{"a": 1}\n<<<<<<< HEAD\n', ":2:1: not JSON: extra data"),
+        ('{"a": 1}\n<<<<<<< HEAD\n', ":2: has the marks of an unfinished merge"),
+        ('{"a": 1, "a": 2}', "has the key 'a' twice"),
+        ('{"schema_version": ' + "9" * 5000 + "}", "has a number of thousands of digits"),
         ("[]", "no schema_version"),
         ('{"schema_version": 2}', "newer than this mechint reads"),
         ('{"schema_version": 1, "seconds": NaN}', "NaN is not a number"),
@@ -76,6 +78,29 @@ def test_a_report_that_cannot_be_read_says_where_and_why(content: str, fault: st
         read_report(path)
     assert str(raised.value).startswith(str(path))
     assert fault in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("report", "fault"),
+    [
+        (make_run((make_item("../../etc"),)), "'../../etc' cannot be an item's id"),
+        (make_run((make_item("/etc"),)), "'/etc' cannot be an item's id"),
+        (make_run((make_item(checkpoint=None),)), "has no error, and lacks the checkpoint"),
+        (make_run((make_item(methodology=None),)), "has no error, and lacks the checkpoint or the methodology"),
+        (make_run().model_copy(update={"spec": make_run().spec.model_copy(update={"name": "../x"})}), "is a path"),
+    ],
+)
+def test_an_edited_report_leads_nowhere_else(report: RunReport, fault: str, tmp_path: Path) -> None:
+    write_report(report, tmp_path)
+    with pytest.raises(UsageError, match=fault):
+        read_report(tmp_path / "results.json")
+
+
+def test_a_report_of_millions_of_values_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mechint.results.store._MOST_VALUES", 10)
+    write_report(make_run(), tmp_path)
+    with pytest.raises(UsageError, match="has more than 10 values"):
+        read_report(tmp_path / "results.json")
 
 
 def test_a_missing_report_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""What edited per-example values are refused for."""
+
+import pytest
+import torch
+
+from mechint.errors import UsageError
+from mechint.faithfulness.derive import estimate_measures
+from mechint.faithfulness.per_example import PerExample
+from mechint.faithfulness.per_example_faults import find_fault, refuse_other_examples
+
+N = 6
+GENERATOR = torch.Generator().manual_seed(0)
+
+
+def drawn(*shape):
+    return torch.rand(*shape, generator=GENERATOR, dtype=torch.float64)
+
+
+def tensors(**changed):
+    """As a run leaves them, but for the names in ``changed``; None leaves a tensor out."""
+    good = {f"{model}/loss": drawn(N) for model in ("full", "circuit", "empty", "complement", "curve/0.1", "curve/0.5")}
+    good |= {"random/loss": drawn(20, N), "examples/weight": drawn(N), "examples/cluster": torch.arange(N)}
+    named = {name.replace("__", "/"): tensor for name, tensor in changed.items()}
+    return {name: tensor for name, tensor in (good | named).items() if tensor is not None}
+
+
+def values(**changed):
+    return PerExample.of_tensors(tensors(**changed), "loss", higher_is_better=False)
+
+
+def test_what_a_run_leaves_has_no_fault():
+    assert find_fault(values()) is None
+    assert estimate_measures(values())["loss_increase"] is not None
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"full__loss": None}, "lacks the values of full"),
+        ({"random__loss": None}, "lacks the values of random"),
+        ({"empty__loss": None, "empty__accuracy": drawn(N)}, "lacks empty/loss"),
+        ({"circuit__loss": drawn(N - 1)}, r"circuit/loss is float64 \[5\], which does not go with 6 examples"),
+        ({"circuit__loss": drawn(N).float()}, "circuit/loss is float32"),
+        ({"random__loss": drawn(N)}, r"random/loss is float64 \[6\]"),
+        ({"random__loss": drawn(0, N)}, r"random/loss is float64 \[0, 6\]"),
+        ({"full__loss": drawn(0)}, r"full/loss is float64 \[0\]"),
+        ({"examples__weight": drawn(2)}, r"weights are float64 \[2\]"),
+        ({"examples__weight": torch.zeros(N).double()}, "not numbers above 0"),
+        ({"examples__weight": torch.full((N,), float("nan")).double()}, "not numbers above 0"),
+        ({"examples__cluster": torch.arange(N).double()}, "clusters are float64"),
+        ({"curve/1.2.3/loss": drawn(N)}, r"curve/1\.2\.3 is no point"),
+        ({"curve/0.5/loss": None}, "a curve of a single point"),
+        ({"curve/0.10/loss": drawn(N)}, r"curve/0\.10 is no point"),
+    ],
+)
+def test_a_fault_is_named(changed, says):
+    with pytest.raises(AssertionError, match=says):
+        assert find_fault(values(**changed)) is None, find_fault(values(**changed))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {f"{model}__loss": drawn(N - 1) for model in ("full", "circuit")},
+        {"examples__cluster": None},
+        {"examples__cluster": torch.zeros(N, dtype=torch.int64)},
+    ],
+)
+def test_runs_of_different_examples_are_not_taken_together(changed):
+    refuse_other_examples("a", [values(), values()])
+    with pytest.raises(UsageError, match="a: its runs are of different examples"):
+        refuse_other_examples("a", [values(), values(**changed)])
+
+
+def test_values_from_a_file_are_checked(tmp_path):
+    values(random__loss=None).save(tmp_path / "a.safetensors")
+    with pytest.raises(UsageError, match="lacks the values of random, so it is not"):
+        PerExample.load(tmp_path / "a.safetensors")
