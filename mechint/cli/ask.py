@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mechint.codes import Code
 from mechint.engine.exit import ExitCode, code_of_error, worst
-from mechint.errors import MechintError, UsageError
+from mechint.errors import MechintError, UsageError, coded
 
 if TYPE_CHECKING:
     from mechint.engine.plugins import Plugins
@@ -28,7 +29,9 @@ def load_plugins(names: Sequence[str]) -> Plugins:
     plugins = Plugins(list_plugins())
     for name in (*ALWAYS, *names):
         if name not in plugins.listed:
-            raise UsageError(f"no plugin is named {name!r}{did_you_mean(name, plugins.listed)}")
+            raise UsageError(
+                f"no plugin is named {name!r}{did_you_mean(name, plugins.listed)}", code=Code.UNKNOWN_PLUGIN
+            )
         plugins.load(name)
     return plugins
 
@@ -41,7 +44,7 @@ def for_each(specs: Sequence[str], act: Callable[[str], Any]) -> ExitCode:
             act(path)
             codes.append(ExitCode.PASSED)
         except MechintError as error:
-            click.echo(error, err=True)
+            click.echo(coded(error), err=True)
             codes.append(code_of_error(error))
     return worst(codes)
 

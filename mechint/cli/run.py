@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,65 +12,51 @@ import click
 
 from mechint import __version__
 from mechint.cli.ask import HELP, count, for_each, load_plugins
+from mechint.cli.run_options import RunOptions, run_options
+from mechint.codes import Code
 from mechint.engine.exit import ExitCode, worst
+from mechint.engine.last_failed import failed_first, read_failed, remember
+from mechint.engine.select import named_specs, select
+from mechint.engine.smoke import shrink
 from mechint.errors import UsageError
 from mechint.spec.find import find_specs
 
 if TYPE_CHECKING:
     from mechint.engine.plugins import Plugins
+    from mechint.results.reporting import Reporting
+    from mechint.results.values import RunReport
     from mechint.spec.values import Plan
 
-__all__ = ["run_command", "validate"]
-
-REPORTERS = ("terminal", "markdown")
-"""Loaded for every run."""
+__all__ = ["report_command", "run_command", "validate"]
 
 
 @click.command("run", context_settings=HELP)
-@click.argument("specs", nargs=-1, metavar="SPEC...")
-@click.option(
-    "--models", metavar="PATH", help="Analyse this file, glob, folder, package:… or hf:… instead of the spec's."
-)
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: method.steps=50.")
-@click.option(
-    "-p", "--plugin", "named", multiple=True, metavar="NAME", help="Load an installed plugin: a reporter, metrics."
-)
-@click.option("--validate", is_flag=True, help="Check the specs and stop.")
-@click.option("--collect-only", is_flag=True, help="List the items that would run and stop.")
+@run_options
 @click.version_option(__version__, prog_name="mechint")
-def run_command(
-    specs: tuple[str, ...],
-    models: str | None,
-    overrides: tuple[str, ...],
-    named: tuple[str, ...],
-    *,
-    validate: bool,
-    collect_only: bool,
-) -> None:
+def run_command(asked: RunOptions) -> None:
     """Run the analyses of one or more SPECs and check their faithfulness assertions. A folder stands for its specs.
 
     Exit status: 0 all passed, 1 an assertion failed, 2 interrupted, 3 internal or plugin error, 4 wrong usage or spec,
-    5 nothing collected, 7 an item could not be measured, 8 undecided.
+    5 nothing collected or selected, 7 an item could not be measured, 8 undecided.
     """
-    if not specs:
+    if not asked.specs:
         raise UsageError("no spec given\n  hint: mechint-run specs/kv_ablation.yaml")
-    found = find_specs(specs)
-    if validate:
-        sys.exit(for_each(found, lambda path: _validate(path, overrides, named)))
-    plans: list[tuple[Plan, Plugins]] = []
-    code = for_each(found, lambda path: plans.append(_collect(path, models, overrides, named)))
+    found, ids = named_specs(asked.specs)
+    if asked.validate:
+        sys.exit(for_each(found, lambda path: _validate(path, asked.overrides, asked.named)))
+    plans: list[Plan] = []
+    plugins: dict[str, Plugins] = {}
+    code = for_each(found, lambda path: plans.append(_collect(path, asked, plugins)))
     if code is not ExitCode.PASSED:
         sys.exit(code)
-    _refuse_shared_folders([plan for plan, _ in plans])
-    if collect_only:
-        _print_items([plan for plan, _ in plans])
+    failed = read_failed() if asked.last_failed or asked.failed_first else frozenset()
+    plans = select(plans, asked.selection(ids, failed))
+    if asked.collect_only:
+        _print_items(plans, asked.reporting.verbosity)
         sys.exit(ExitCode.PASSED)
-    codes: list[ExitCode] = []
-    for plan, loaded in plans:
-        codes.append(_run(plan, loaded))
-        if codes[-1] is ExitCode.INTERRUPTED:
-            break
-    sys.exit(worst(codes))
+    plans = [plan for plan in failed_first(plans, failed) if plan.items]
+    _refuse_shared_folders(plans)
+    sys.exit(_run_all(plans, plugins, asked))
 
 
 @click.command()
@@ -80,6 +66,12 @@ def validate(specs: tuple[str, ...]) -> None:
     sys.exit(for_each(find_specs(specs), lambda path: _validate(path)))
 
 
+def report_command(reports: Sequence[RunReport], plugins: Plugins, asked: Reporting) -> ExitCode:
+    """Let reporters write what is over all runs of a command."""
+    broken = plugins.notify("mechint_command_finished", reports=reports, reporting=asked)
+    return _say_broken(broken)
+
+
 def _validate(path: str, overrides: Sequence[str] = (), named: Sequence[str] = ()) -> None:
     from mechint.engine.collect import read_spec
 
@@ -87,28 +79,60 @@ def _validate(path: str, overrides: Sequence[str] = (), named: Sequence[str] = (
     click.echo(f"{path}: valid, {count(len(spec.cells), 'item')} for each checkpoint")
 
 
-def _collect(path: str, models: str | None, overrides: Sequence[str], named: Sequence[str]) -> tuple[Plan, Plugins]:
+def _collect(path: str, asked: RunOptions, plugins: dict[str, Plugins]) -> Plan:
+    """The plan of a spec; the plugins that were loaded for it are added under its path."""
     from mechint.engine.collect import collect_plan
 
-    plugins = load_plugins((*REPORTERS, *named))
-    return collect_plan(path, plugins, models=models, overrides=overrides), plugins
+    plugins[path] = load_plugins((*asked.reporters, *asked.named))
+    plan = collect_plan(path, plugins[path], models=asked.models, overrides=asked.overrides)
+    return shrink(plan) if asked.smoke else plan
 
 
-def _run(plan: Plan, plugins: Plugins) -> ExitCode:
-    from mechint.engine.run import run_plan
+def _run_all(plans: Sequence[Plan], plugins: Mapping[str, Plugins], asked: RunOptions) -> ExitCode:
+    """Run every plan until one is interrupted or as many items failed as are allowed; the worst code."""
+    from mechint.engine.run import failures, run_plan
 
-    finished = run_plan(plan, plugins)
-    for name, error in finished.broken:
+    codes: list[ExitCode] = []
+    reports: list[RunReport] = []
+    allowed = asked.failures_allowed
+    for plan in plans:
+        finished = run_plan(plan, plugins[plan.spec.path], asked.reporting, allowed)
+        reports.append(finished.report)
+        codes += [finished.code, _say_broken(finished.broken)]
+        _remember(finished.report)
+        if allowed is not None:
+            allowed -= failures(finished.report.items)
+        if finished.report.interrupted or (allowed is not None and allowed <= 0):
+            break
+    codes.append(report_command(reports, plugins[plans[0].spec.path], asked.reporting))
+    return worst(codes)
+
+
+def _say_broken(broken: Sequence[tuple[str, Exception]]) -> ExitCode:
+    for name, error in broken:
         click.echo("".join(traceback.format_exception(error)), err=True)
         click.echo(f"observer {name} broke; the other reports are complete", err=True)
-    return finished.code
+    return ExitCode.INTERNAL if broken else ExitCode.PASSED
 
 
-def _print_items(plans: Sequence[Plan]) -> None:
+def _remember(report: RunReport) -> None:
+    try:
+        remember(report)
+    except OSError as error:
+        click.echo(f"which items failed cannot be noted for --lf: {error}", err=True)
+
+
+def _print_items(plans: Sequence[Plan], verbosity: int) -> None:
     for plan in plans:
         for item in plan.items:
             click.echo(item.nodeid)
-    click.echo(f"\n{count(sum(len(plan.items) for plan in plans), 'item')} collected")
+    if verbosity < 0:
+        return
+    collected, left = sum(plan.collected for plan in plans), sum(len(plan.items) for plan in plans)
+    if left == collected:
+        click.echo(f"\n{count(collected, 'item')} collected")
+    else:
+        click.echo(f"\n{left}/{count(collected, 'item')} collected ({collected - left} deselected)")
 
 
 def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
@@ -119,6 +143,7 @@ def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
         if folder in owners:
             raise UsageError(
                 f"{owners[folder]} and {plan.spec.path} both write to {plan.spec.output_dir}\n"
-                f"  hint: give each its own output_dir"
+                f"  hint: give each its own output_dir",
+                code=Code.OUTPUT_DIR,
             )
         owners[folder] = plan.spec.path

@@ -19,7 +19,7 @@ from mechint.cli.look import doctor, methods, schema, task
 from mechint.cli.run import run_command, validate
 from mechint.cli.train import train
 from mechint.engine.exit import ExitCode, code_of_error
-from mechint.errors import MechintError
+from mechint.errors import MechintError, coded
 
 __all__ = ["main", "main_run"]
 
@@ -51,7 +51,7 @@ def _start(command: click.Command, name: str) -> NoReturn:
     try:
         sys.exit(command.main(prog_name=name, standalone_mode=False) or ExitCode.PASSED)
     except MechintError as error:
-        click.echo(error, err=True)
+        click.echo(coded(error), err=True)
         sys.exit(code_of_error(error))
     except click.ClickException as error:
         error.show()

@@ -18,6 +18,7 @@ import pluggy
 
 import mechint.plugins
 from mechint import __version__
+from mechint.codes import Code
 from mechint.engine import hookspecs
 from mechint.errors import PluginError
 
@@ -54,7 +55,8 @@ def list_plugins() -> dict[str, Listed]:
         if other is not None:
             raise PluginError(
                 f"two plugins are named {plugin.name!r}: one from {other.origin} ({other.module}), "
-                f"one from {plugin.origin} ({plugin.module})\n  hint: uninstall one of the two"
+                f"one from {plugin.origin} ({plugin.module})\n  hint: uninstall one of the two",
+                code=Code.PLUGIN_TWINS,
             )
         found[plugin.name] = plugin
     return found
@@ -78,7 +80,9 @@ class Plugins:
         try:
             module = importlib.import_module(plugin.module)
         except (Exception, SystemExit) as error:
-            raise PluginError(f"plugin {name!r} of {plugin.origin} cannot be imported: {error!r}") from error
+            raise PluginError(
+                f"plugin {name!r} of {plugin.origin} cannot be imported: {error!r}", code=Code.PLUGIN_IMPORT
+            ) from error
         try:
             self._manager.register(module, name=name)
             self._manager.check_pending()

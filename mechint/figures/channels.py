@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
+from mechint.codes import Code
 from mechint.errors import UsageError
 from mechint.figures.style import drawing, dress, fit, write
 from mechint.results.describe import number
@@ -127,11 +128,11 @@ def read_scores(path: Path) -> list[SiteScores]:
     for name, entry in saved.items():
         kind, _, layer = name.rpartition(".")
         if not (kind and layer.isdecimal()):
-            raise UsageError(f"{path}: {name!r} is not the name of a site, such as 'k.3'")
+            raise UsageError(f"{path}: {name!r} is not the name of a site, such as 'k.3'", code=Code.UNREADABLE_RESULTS)
         kept, scores = entry["mask"].numpy() > 0.5, entry["importance"].float().numpy()
         sites.append(SiteScores(layer=int(layer), kind=kind, kept=kept, scores=scores))
     if not sites:
-        raise UsageError(f"{path}: holds no site")
+        raise UsageError(f"{path}: holds no site", code=Code.UNREADABLE_RESULTS)
     return sorted(sites, key=lambda site: site.layer)
 
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
+from mechint.codes import Code
 from mechint.errors import UsageError
 from mechint.files import sha256_of, write_text
 from mechint.results.values import ItemReport, RunReport
@@ -46,18 +47,21 @@ def read_report(path: Path) -> RunReport:
     """Read a ``results.json``, or raise a UsageError that says where and why it cannot be read."""
     document = read_json(path)
     if not isinstance(document, dict) or "schema_version" not in document:
-        raise UsageError(f"{path}: not a report of mechint: it has no schema_version")
+        raise UsageError(f"{path}: not a report of mechint: it has no schema_version", code=Code.UNREADABLE_RESULTS)
     version = document["schema_version"]
     if isinstance(version, int) and version > _VERSION:
         raise UsageError(
             f"{path}: schema_version {version} is newer than this mechint reads ({_VERSION})\n"
-            "  hint: upgrade mechint, or run the spec again with this one"
+            "  hint: upgrade mechint, or run the spec again with this one",
+            code=Code.UNREADABLE_RESULTS,
         )
     try:
         return RunReport.model_validate(document)
     except ValidationError as error:
         faults = [f"{path}: {_where(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
-        raise UsageError("\n".join(faults[:10] + [f"and {len(faults) - 10} more"] * (len(faults) > 10))) from None
+        raise UsageError(
+            "\n".join(faults[:10] + [f"and {len(faults) - 10} more"] * (len(faults) > 10)), code=Code.UNREADABLE_RESULTS
+        ) from None
 
 
 def results_schema() -> dict[str, Any]:
@@ -82,7 +86,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(_read_text(path).splitlines(), start=1):
         row = _parse(line, path, first_line=number) if line.strip() else {}
         if not isinstance(row, dict):
-            raise UsageError(f"{path}:{number}: expected an object, found {line[:40]!r}")
+            raise UsageError(f"{path}:{number}: expected an object, found {line[:40]!r}", code=Code.UNREADABLE_RESULTS)
         if row:
             rows.append(row)
     return rows
@@ -106,23 +110,23 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UsageError(f"{path}: cannot be read: {error.strerror}", code=Code.UNREADABLE_RESULTS) from None
     except UnicodeDecodeError:
-        raise UsageError(f"{path}: not UTF-8 text") from None
+        raise UsageError(f"{path}: not UTF-8 text", code=Code.UNREADABLE_RESULTS) from None
 
 
 def _parse(text: str, path: Path, *, first_line: int) -> Any:
     def refuse(constant: str) -> NoReturn:
-        raise UsageError(f"{path}: {constant} is not a number that JSON has")
+        raise UsageError(f"{path}: {constant} is not a number that JSON has", code=Code.UNREADABLE_RESULTS)
 
     try:
         return json.loads(text, parse_constant=refuse)
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         why = "ends in the middle of a value" if error.pos >= len(text.rstrip()) else error.msg.lower()
-        raise UsageError(f"{path}:{line}:{error.colno}: not JSON: {why}") from None
+        raise UsageError(f"{path}:{line}:{error.colno}: not JSON: {why}", code=Code.UNREADABLE_RESULTS) from None
     except RecursionError:
-        raise UsageError(f"{path}: nested too deeply to be a report") from None
+        raise UsageError(f"{path}: nested too deeply to be a report", code=Code.UNREADABLE_RESULTS) from None
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mechint.circuit.space import Site
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 from mechint.subject.intervene import Edit, edited
 from mechint.subject.readout import Readout
@@ -72,7 +73,9 @@ def find_direct_path(subject: Subject) -> DirectPath:
     for path in _candidates(calls, stream, read, unembedding):
         if _close(path.scale(stream, read).unsqueeze(1) * path.enter(stream) + path.bias, read, subject.dtype):
             return path
-    raise CheckpointError("what lies between the last layer and the unembedding is no norm that is known")
+    raise CheckpointError(
+        "what lies between the last layer and the unembedding is no norm that is known", code=Code.ARCHITECTURE
+    )
 
 
 @torch.no_grad()
@@ -107,19 +110,21 @@ def output_weights(subject: Subject, layer: int) -> Tensor:
 
     if tap.side == "in" and isinstance(module, Conv1D):
         return _wide(module.weight)
-    raise CheckpointError(f"the neurons of {subject.architecture.name} are not what one linear map reads")
+    raise CheckpointError(
+        f"the neurons of {subject.architecture.name} are not what one linear map reads", code=Code.ARCHITECTURE
+    )
 
 
 def _refuse_bent(subject: Subject) -> None:
     unembedding = subject.unembedding
     if subject.architecture.post_norm:
-        raise CheckpointError("later layers normalise the residual stream itself")
+        raise CheckpointError("later layers normalise the residual stream itself", code=Code.ARCHITECTURE)
     if missing := [kind for kind in ("mlp_out", "resid_post") if kind not in subject.architecture.sites]:
-        raise CheckpointError(f"{subject.architecture.name} has no site {missing[0]}")
+        raise CheckpointError(f"{subject.architecture.name} has no site {missing[0]}", code=Code.ARCHITECTURE)
     if unembedding is None or not isinstance(subject.module(unembedding.path), nn.Linear):
-        raise CheckpointError("the model's unembedding is not known")
+        raise CheckpointError("the model's unembedding is not known", code=Code.ARCHITECTURE)
     if not unembedding.last:
-        raise CheckpointError("the model changes its logits after the unembedding")
+        raise CheckpointError("the model changes its logits after the unembedding", code=Code.ARCHITECTURE)
 
 
 def _refuse_norms_after_mlps(subject: Subject, seen: Mapping[Site, Tensor]) -> None:
@@ -128,7 +133,9 @@ def _refuse_norms_after_mlps(subject: Subject, seen: Mapping[Site, Tensor]) -> N
         added = neurons @ output_weights(subject, layer)
         bias = getattr(subject.module(subject.architecture.tap(Site(layer, "mlp_post")).module), "bias", None)
         if not _close(added if bias is None else added + bias, out, subject.dtype):
-            raise CheckpointError(f"what the MLP of layer {layer} gives is normalised before it is added")
+            raise CheckpointError(
+                f"what the MLP of layer {layer} gives is normalised before it is added", code=Code.ARCHITECTURE
+            )
 
 
 _Call = tuple[nn.Module, Tensor, Tensor]
