@@ -3,7 +3,8 @@
 1. Head: the spec, how many items it has, which the spec skips and where the results go.
 2. While an item works, a bar with its stage, steps and loss; only on a terminal that can redraw a line.
 3. One line an item: outcome, key figures and how far the run is.
-4. After the last item: why each item that did not pass did not, what only warned, what took longest, where the report is.
+4. After the last item: why each item that did not pass did not, what only warned, what took longest, and
+   where the report is.
 5. A line with the counts.
 
 Asked to say less it leaves out the head and what passed, then all but the last line; asked to say more it adds every

@@ -19,7 +19,6 @@ from mechint.results.reporting import Reporting
 from mechint.results.values import ErrorFacts, ItemReport, Outcome, RunReport
 from tests.reports import SPEC, broken_item, failed_item, make_item, make_run
 
-
 PLAIN = Reporting()
 
 
@@ -228,7 +227,7 @@ def test_a_skipped_item_is_a_line_with_its_reason_and_no_part_of_the_progress() 
     skipped = make_item("slow", outcome=Outcome.SKIPPED, marked="takes a day")
     lines = told(make_run((skipped, make_item()))).splitlines()
     assert [line.split() for line in lines if "SKIPPED" in line] == [
-        [f"{SPEC}::slow", "SKIPPED", *"takes a day".split()]
+        [f"{SPEC}::slow", "SKIPPED", *["takes", "a", "day"]]
     ]
     assert [line[-6:] for line in lines if line.endswith("%]")] == ["[100%]"]
 
