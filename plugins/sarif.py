@@ -35,7 +35,7 @@ def mechint_command_finished(reports: Sequence[RunReport], reporting: Reporting)
     from mechint.files import write_text
 
     if reporting.sarif is not None:
-        write_text(Path(reporting.sarif), json.dumps(_log(reports), indent=1, ensure_ascii=False) + "\n")
+        write_text(Path(reporting.sarif), json.dumps(_log(reports), indent=1) + "\n")
 
 
 def _log(reports: Sequence[RunReport]) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _result(finding: Finding, rules: Mapping[str, int]) -> dict[str, Any]:
     rule, item = _rule(finding), finding.item
     region = {"startLine": finding.line or 1}
     # The same finding on the same item is the same alert, wherever its line has moved to.
-    fingerprint = hashlib.sha256(f"{item.nodeid}\n{rule}".encode()).hexdigest()
+    fingerprint = hashlib.sha256(f"{item.nodeid}\n{rule}".encode(errors="replace")).hexdigest()
     return {
         "ruleId": rule,
         "ruleIndex": rules[rule],
@@ -100,4 +100,4 @@ def _rule(finding: Finding) -> str:
 def _uri(path: str) -> str:
     """A path as a reference relative to the repository, or to the machine where it is absolute."""
     pure = PurePath(path)
-    return pure.as_uri() if pure.is_absolute() else quote(pure.as_posix())
+    return pure.as_uri() if pure.is_absolute() else quote(pure.as_posix(), errors="replace")

@@ -13,7 +13,7 @@ import click
 from mechint.engine.select import Selection, parse_shard
 from mechint.results.reporting import Reporting
 
-__all__ = ["RunOptions", "run_options"]
+__all__ = ["RunOptions", "reporters", "run_options"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +55,8 @@ class RunOptions:
 
     @property
     def reporters(self) -> tuple[str, ...]:
-        """The plugins that report on the run, those that the environment asks for included."""
-        asked = {
-            "terminal": True,
-            "markdown": True,
-            "github": os.environ.get("GITHUB_ACTIONS") == "true",
-            "junit": self.junit is not None,
-            "sarif": self.sarif is not None,
-            "json_lines": self.as_json,
-        }
-        return tuple(name for name, wanted in asked.items() if wanted)
+        """The plugins that report on the run."""
+        return ("terminal", *reporters(self.reporting), *(["json_lines"] if self.as_json else []))
 
     @property
     def failures_allowed(self) -> int | None:
@@ -114,6 +106,17 @@ _OPTIONS = (
     click.option("--sarif", metavar="PATH", help="Write SARIF, for code scanning."),
     click.option("--json", "as_json", is_flag=True, help="Print results.json, one line a spec; people read stderr."),
 )
+
+
+def reporters(reporting: Reporting) -> tuple[str, ...]:
+    """The plugins that write what is asked for, by an option or by the environment."""
+    asked = {
+        "markdown": True,
+        "github": os.environ.get("GITHUB_ACTIONS") == "true",
+        "junit": reporting.junit is not None,
+        "sarif": reporting.sarif is not None,
+    }
+    return tuple(name for name, wanted in asked.items() if wanted)
 
 
 def run_options(command: Callable[[RunOptions], None]) -> Callable[..., None]:

@@ -14,8 +14,10 @@ import click
 
 from mechint import __version__
 from mechint.cli.ask import HELP
+from mechint.cli.explain import explain
 from mechint.cli.gate import baseline, selftest
 from mechint.cli.look import doctor, methods, schema, task
+from mechint.cli.merge import merge
 from mechint.cli.run import run_command, validate
 from mechint.cli.train import train
 from mechint.engine.exit import ExitCode, code_of_error
@@ -30,7 +32,7 @@ def cli() -> None:
     """Pytest for circuits: find circuits in trained models and gate on their faithfulness."""
 
 
-for _command in (run_command, validate, methods, schema, doctor, task, baseline, selftest, train):
+for _command in (run_command, validate, merge, methods, schema, doctor, task, baseline, selftest, explain, train):
     cli.add_command(_command)
 
 

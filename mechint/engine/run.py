@@ -25,7 +25,7 @@ from mechint.results.store import write_done, write_report
 from mechint.results.values import ItemReport, Outcome, RunReport, SpecFacts, Versions
 from mechint.spec.values import Item, Plan
 
-__all__ = ["Finished", "failures", "run_plan"]
+__all__ = ["Finished", "failures", "open_folder", "refuse_strangers", "run_plan"]
 
 WRITTEN_BY_EVERY_RUN = ("metrics.jsonl", "result.json")
 """What tells an item's folder: the first file that a search leaves, and the last."""
@@ -47,9 +47,9 @@ def run_plan(plan: Plan, plugins: Plugins, reporting: Reporting, most_failures: 
     With ``most_failures`` so many items that do not hold end it too.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    output_dir = _open_folder(plan.spec.output_dir)
+    output_dir = open_folder(plan.spec.output_dir)
     for item in plan.items:
-        _refuse_strangers(output_dir / item.id)
+        refuse_strangers(output_dir / item.id)
     watchers = _Watchers(plugins, reporting)
     watchers.notify("mechint_run_started", plan=plan)
     reports = [skipped_item(item) for item in plan.items if item.cell.skip is not None]
@@ -83,7 +83,7 @@ def run_plan(plan: Plan, plugins: Plugins, reporting: Reporting, most_failures: 
     return Finished(report=report, code=code, broken=tuple(watchers.broken.items()))
 
 
-def _open_folder(path: str) -> Path:
+def open_folder(path: str) -> Path:
     """The run's folder, made if it is missing; raises UsageError before anything is computed if it cannot be."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ def _open_folder(path: str) -> Path:
     return Path(path)
 
 
-def _refuse_strangers(folder: Path) -> None:
+def refuse_strangers(folder: Path) -> None:
     """Raise UsageError for a folder of an item's name whose files no run has written: a run would remove them."""
     files = {entry.name for entry in folder.iterdir() if not entry.is_dir()} if folder.is_dir() else set()
     if files and files.isdisjoint(WRITTEN_BY_EVERY_RUN):
