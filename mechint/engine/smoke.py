@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from mechint.results.values import ItemReport, Outcome
 from mechint.spec.options import OptionsModel
@@ -73,13 +74,14 @@ def _shrink_item(item: Item) -> Item:
 def _smaller(options: _Model) -> _Model:
     """The options with every budget at most what a smoke run spends, at any depth."""
     changed: dict[str, object] = {}
-    for name in type(options).model_fields:
+    for name, field in type(options).model_fields.items():
         value = getattr(options, name)
         smaller: object = None
         if isinstance(value, OptionsModel):
             smaller = _smaller(value)
         elif isinstance(value, int) and not isinstance(value, bool):
-            smaller = min(value, 1 if name in WARMING else BUDGETS.get(name, value))
+            budget = 1 if name in WARMING else BUDGETS.get(name, value)
+            smaller = min(value, max(budget, _least(field)))
         if smaller is not None and smaller != value:
             changed[name] = smaller
     if not changed:
@@ -91,3 +93,9 @@ def _smaller(options: _Model) -> _Model:
         return type(options).model_validate(named)
     except ValidationError:  # a plugin's own rule between options; its budget stays as the spec has it
         return options
+
+
+def _least(field: FieldInfo) -> int:
+    """The lowest number that an option admits; 0 where it states none."""
+    bounds = [getattr(rule, "ge", None) for rule in field.metadata]
+    return max((int(bound) for bound in bounds if isinstance(bound, int | float)), default=0)
