@@ -96,7 +96,11 @@ def build_cells(
     found: dict[Finding, list[Finding]] = {}
     cells: list[Cell | None] = []
     for combination in combine(axes):
-        cell, wrong = _build_cell(combination, combination.apply(tree), grammar, stated, failed)
+        try:
+            applied = combination.apply(tree)
+        except LookupError:  # it leads through what is no mapping, which the schema has reported
+            break
+        cell, wrong = _build_cell(combination, applied, grammar, stated, failed)
         cells.append(cell)
         for finding in wrong:
             found.setdefault(finding, []).append(replace(finding, path=combination.origin(finding.path)))
@@ -154,9 +158,9 @@ def _build_choice(
     kind: str, tree: Mapping[str, Any], grammar: Grammar, failed: Collection[str | int], findings: list[Finding]
 ) -> Choice | None:
     """The plugin that the section names, with its options; faults are added to ``findings``."""
-    if kind in failed or kind not in tree:
+    section = tree.get(kind, {})
+    if kind in failed or "name" not in section:  # reported, or made by the matrix where the section is misspelt
         return None
-    section = tree[kind]
     own = ("name", "metric") if kind == "task" else ("name",)
     model = (grammar.catalog.tasks if kind == "task" else grammar.catalog.methods)[section["name"]]
     assert model is not None, f"{kind} {section['name']} is not loaded, so its options cannot be built"

@@ -18,7 +18,7 @@ from mechint.codes import Code
 from mechint.errors import SpecError
 from mechint.spec.document import Document, Finding, KeyPath, Place, read_document
 from mechint.spec.find import SUFFIXES
-from mechint.spec.scalars import quote
+from mechint.spec.scalars import quote, unprintable_in
 
 __all__ = ["INCLUDE", "resolve_include"]
 
@@ -46,6 +46,8 @@ def resolve_include(document: Document) -> Document:
 
 def _why_not(named: str, spec: str) -> str | None:
     """Why a spec may not include the file of that name; None where it may."""
+    if (character := unprintable_in(named)) is not None:
+        return f"holds the character {character}"
     path = PurePosixPath(named.replace("\\", "/"))
     if path.is_absolute() or named.startswith("~") or re.match("[A-Za-z]:", named):
         return "is absolute; name a file in the spec's folder"

@@ -91,7 +91,7 @@ def test_runs_that_do_not_fit_are_refused(workspace, damage, said):
 
 def test_runs_of_two_specs_are_refused(workspace):
     workspace.run("spec.yaml", "--shard", "1/2", "--set", "output_dir=shard1")
-    workspace.edit("steps: 12", "steps: 11")
+    workspace.edit("steps: 12", "steps: 13")
     workspace.run("spec.yaml", "--shard", "2/2", "--set", "output_dir=shard2")
     ran = workspace.mechint("merge", "shard1", "shard2", "-o", "merged")
     assert (ran.code, "they differ in the spec [E207]" in ran.err) == (4, True), ran
