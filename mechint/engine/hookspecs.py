@@ -116,7 +116,7 @@ def mechint_item_finished(report: ItemReport, folder: Path) -> None:
 
 @_spec
 def mechint_run_finished(report: RunReport, output_dir: Path) -> None:
-    """Observe the run's report. Called last, after ``results.json`` is on disk."""
+    """Observe the run's report. Called at its end, after ``results.json`` is on disk."""
 
 
 @_spec
