@@ -50,13 +50,13 @@ def run_command(asked: RunOptions) -> None:
     if code is not ExitCode.PASSED:
         sys.exit(code)
     failed = read_failed() if asked.last_failed or asked.failed_first else frozenset()
-    plans = select(plans, asked.selection(ids, failed))
+    plans = failed_first(select(plans, asked.selection(ids, failed)), failed)
+    running = [plan for plan in plans if plan.items]
+    _refuse_shared_folders(running)
     if asked.collect_only:
         _print_items(plans, asked.reporting.verbosity)
         sys.exit(ExitCode.PASSED)
-    plans = [plan for plan in failed_first(plans, failed) if plan.items]
-    _refuse_shared_folders(plans)
-    sys.exit(_run_all(plans, plugins, asked))
+    sys.exit(_run_all(running, plugins, asked))
 
 
 @click.command()

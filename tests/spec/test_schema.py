@@ -73,3 +73,10 @@ def test_an_option_cannot_take_a_key_of_its_section() -> None:
 
     with pytest.raises(PluginError, match="method greedy has an option 'name'"):
         compose_schema(dataclasses.replace(EMPTY, methods={"greedy": Greedy}))
+
+
+@pytest.mark.parametrize(("spec", "complete"), [({}, False), ({"include": "_common.yaml"}, True)])
+def test_what_a_spec_must_state_may_stand_in_what_it_includes(
+    schema: dict[str, Any], spec: dict[str, Any], complete: bool
+) -> None:
+    assert Draft202012Validator(schema).is_valid(spec) is complete
