@@ -84,7 +84,7 @@ def _case(item: ItemReport, report: RunReport) -> Element:
         traceback = "" if item.error is None else item.error.traceback or ""
         case.append(_told("error", broken, [traceback]))
     elif failed:
-        case.append(_told("failure", failed, [f"see {report.spec.path}::{item.id}"]))
+        case.append(_told("failure", failed, [f"again: mechint-run {report.spec.path}::{item.id}"]))
     if warned := [one for one in found if one.outcome is Outcome.WARNED]:
         output = Element("system-out")
         output.text = _bounded("\n".join(map(_line, warned)))

@@ -52,7 +52,7 @@ def test_a_failure_lists_all_assertions_with_their_places(tmp_path: Path) -> Non
     assert failure.text.splitlines() == [
         f"{SPEC}:27: failed: faithfulness >= 0.8: 0.79996 is not >= 0.8",
         f"{SPEC}:28: failed: margin_over_random >= 0.2: 0.1214 is not >= 0.2",
-        f"see {SPEC}::stepV0-target_sparsity0.95",
+        f"again: mechint-run {SPEC}::stepV0-target_sparsity0.95",
     ]
 
 
