@@ -3,7 +3,7 @@
 * MechintError                 any of the below; printed without a traceback
   x UsageError                 the command line is wrong
     + SpecError                the spec is wrong; holds every fault found, each with its place
-  x NothingCollected           the checkpoint pattern matches nothing
+  x NothingCollected           the checkpoint pattern matches nothing, or no item is selected
   x PluginError                a plugin cannot be imported, clashes with another or breaks its contract
   x ItemError                  one item cannot be measured; the other items go on
     + CheckpointError          a checkpoint is damaged, unsafe, incomplete or of an unknown kind
@@ -11,13 +11,16 @@
     + DivergedError            a search stopped because its loss became NaN or kept rising
     + WriteError               a file cannot be written: the disk is full or read-only
 
-Messages start lower-case, quote what the user typed, and say what to do next.
+Messages start lower-case, quote what the user typed, and say what to do next. Every error has a code; ``coded`` gives
+the text with it, as the program prints it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from mechint.codes import Code, with_code
 
 __all__ = [
     "CheckpointError",
@@ -31,6 +34,7 @@ __all__ = [
     "SpecError",
     "UsageError",
     "WriteError",
+    "coded",
     "first_line",
 ]
 
@@ -45,6 +49,7 @@ class Fault:
     column: int | None = None
     message: str
     hint: str | None = None
+    code: Code = field(default=Code.CONTRADICTION, compare=False)
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
@@ -54,6 +59,13 @@ class Fault:
 
 class MechintError(Exception):
     """Something a user can cause and mend."""
+
+    default = Code.USAGE
+    """The code of an error of this class that states none."""
+
+    def __init__(self, message: str = "", *, code: Code | None = None) -> None:
+        super().__init__(message)
+        self.code = code or self.default
 
 
 class UsageError(MechintError):
@@ -69,27 +81,46 @@ class SpecError(UsageError):
 
 
 class NothingCollected(MechintError):
-    """No checkpoint matches, so there is nothing to analyse."""
+    """No checkpoint matches or no item is selected, so there is nothing to analyse."""
+
+    default = Code.NO_CHECKPOINT
 
 
 class PluginError(MechintError):
     """A plugin cannot be used."""
 
+    default = Code.PLUGIN_CONTRACT
+
 
 class ItemError(MechintError):
     """One item cannot be measured."""
+
+    default = Code.ITEM
 
 
 class CheckpointError(ItemError):
     """A checkpoint cannot be loaded whole and safely."""
 
+    default = Code.CHECKPOINT
+
 
 class DataError(ItemError):
     """A task's data cannot be used with this model."""
 
+    default = Code.DATA
+
 
 class DivergedError(ItemError):
     """A search was stopped early because it diverged."""
+
+    default = Code.DIVERGED
+
+
+def coded(error: MechintError) -> str:
+    """The error's message with its code, and each fault of a spec with its own."""
+    if isinstance(error, SpecError):
+        return "\n".join(with_code(str(fault), fault.code) for fault in error.faults)
+    return with_code(str(error), error.code)
 
 
 class WriteError(ItemError, OSError):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from mechint import hookimpl
+from mechint.codes import Code
 from mechint.errors import DataError
 from mechint.spec.options import OptionsModel
 from mechint.task.prompts import Draws, Prompt, draw_prompts
@@ -56,7 +57,9 @@ def mechint_task(subject: Subject, options: Options, metric: Metric) -> Task:
     begin = () if options.begin is None else (options.begin,)
     ids = [one for one in ids_between(options.ids or (0, n_vocab - 1), n_vocab) if one not in (separator, *begin)]
     if len(ids) < options.length:
-        raise DataError(f"sequences of {options.length} different tokens cannot be made of {len(ids)}")
+        raise DataError(
+            f"sequences of {options.length} different tokens cannot be made of {len(ids)}", code=Code.TOO_FEW
+        )
 
     places = in_turn(range(options.length - 1), options.seed)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from mechint import hookimpl
+from mechint.codes import Code
 from mechint.errors import DataError
 from mechint.spec.options import OptionsModel
 from mechint.task.prompts import Draws, Prompt, draw_prompts
@@ -101,7 +102,8 @@ def _askable(tokenizer: Tokenizer, rule: str) -> tuple[int, list[str]]:
         raise DataError(
             f"of {len(CAPITALS)} countries the tokenizer writes {len(by_answer)} in a way that can be asked for, "
             f"{len(countries)} of them with as many tokens, and the task needs {FEWEST}\n"
-            "  hint: answers: first_token asks for the first token of each capital"
+            "  hint: answers: first_token asks for the first token of each capital",
+            code=Code.TOO_FEW,
         )
     return length, countries
 

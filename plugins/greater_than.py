@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from mechint import hookimpl
+from mechint.codes import Code
 from mechint.errors import DataError
 from mechint.spec.options import OptionsModel
 from mechint.task.prompts import Draws, Prompt, draw_prompts
@@ -92,7 +93,8 @@ def _find_endings(tokenizer: Tokenizer) -> dict[int, list[str]]:
     written = " ".join(repr(tokenizer.decode([token])) for token in tokenizer.encode("the year 1732"))
     raise DataError(
         f"the tokenizer writes 'the year 1732' as {written}; the task needs the century and then one token for the "
-        "last two digits, or one for each"
+        "last two digits, or one for each",
+        code=Code.TOO_FEW,
     )
 
 

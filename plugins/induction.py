@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from mechint import hookimpl
+from mechint.codes import Code
 from mechint.errors import CheckpointError, DataError
 from mechint.spec.options import OptionsModel
 from mechint.task.prompts import Draws, Prompt, draw_prompts
@@ -90,7 +91,8 @@ def _repeat_tokens(subject: Subject, options: Options) -> tuple[Prompts, str]:
     if len(tokens) < least:
         raise DataError(
             f"random sequences of {length} tokens are drawn from {least} tokens at least, and there are {len(tokens)}\n"
-            "  hint: task.ids: [first, last] states which token ids to use, task.length a shorter sequence"
+            "  hint: task.ids: [first, last] states which token ids to use, task.length a shorter sequence",
+            code=Code.TOO_FEW,
         )
 
     gaps = in_turn(GAPS, options.seed)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from mechint import hookimpl
+from mechint.codes import Code
 from mechint.errors import DataError
 from mechint.spec.options import OptionsModel
 from mechint.task.prompts import Draws, Prompt, draw_prompts
@@ -94,7 +95,9 @@ def _keep_verbs(tokenizer: Tokenizer) -> list[tuple[str, str]]:
     kept = single_tokens([form for pair in VERBS for form in pair], tokenizer, what="verbs", least=2)
     pairs = [pair for pair in VERBS if set(pair) <= set(kept)]
     if not pairs:
-        raise DataError(f"of no verb the tokenizer writes both forms as one token, only {', '.join(kept)}")
+        raise DataError(
+            f"of no verb the tokenizer writes both forms as one token, only {', '.join(kept)}", code=Code.TOO_FEW
+        )
     return pairs
 
 

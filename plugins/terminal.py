@@ -1,10 +1,14 @@
 """Tells a run on the terminal in pytest's manner.
 
-1. Head: the spec, how many items it has and where the results go.
+1. Head: the spec, how many items it has, which the spec skips and where the results go.
 2. While an item works, a bar with its stage, steps and loss; only on a terminal that can redraw a line.
 3. One line an item: outcome, key figures and how far the run is.
-4. After the last item: why each item that did not pass did not, what only warned, where the report is.
+4. After the last item: why each item that did not pass did not, what only warned, what took longest, and
+   where the report is.
 5. A line with the counts.
+
+Asked to say less it leaves out the head and what passed, then all but the last line; asked to say more it adds every
+verdict to an item's line, then every measure.
 
 Everything it prints of specs, paths and messages is text, never markup, escape codes or a CI system's commands. Output
 that nobody reads any more (``| head``) ends the printing, not the run.
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from mechint.journal import Progress
+    from mechint.results.reporting import Reporting
     from mechint.results.values import ItemReport, RunReport, Verdict
     from mechint.spec.values import Item, Plan
 
@@ -37,34 +42,41 @@ STYLES = {
     "warned": "yellow",
     "failed": "bold red",
     "undecided": "bold yellow",
+    "xfailed": "yellow",
+    "xpassed": "bold red",
+    "skipped": "yellow",
     "error": "bold red",
     "interrupted": "bold yellow",
 }
 
+UNSOUND = ("failed", "undecided", "error", "xpassed")
+"""Outcomes of items that are explained at the end."""
+
 
 @hookimpl
-def mechint_observers() -> Sequence[object]:
-    return [TerminalReporter(open_console)]
+def mechint_observers(reporting: Reporting) -> Sequence[object]:
+    return [TerminalReporter(lambda: open_console(stdout=reporting.stdout), reporting)]
 
 
-def open_console() -> Console:
-    """A console on standard output that falls silent when its reader is gone."""
+def open_console(*, stdout: bool = True) -> Console:
+    """A console on standard output, or error, that falls silent when its reader is gone."""
     from rich.console import Console
 
     class PatientConsole(Console):
         def on_broken_pipe(self) -> None:
             self.quiet = True
             # Python flushes standard output once more at its end, which must not fail either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stdout if stdout else sys.stderr).fileno())
 
-    return PatientConsole(markup=False, highlight=False, emoji=False, soft_wrap=True)
+    return PatientConsole(markup=False, highlight=False, emoji=False, soft_wrap=True, stderr=not stdout)
 
 
 class TerminalReporter:
     """Watches one run at a time; each run of several specs begins with its own head."""
 
-    def __init__(self, console: Callable[[], Console]) -> None:
+    def __init__(self, console: Callable[[], Console], reporting: Reporting) -> None:
         self._open = console
+        self._asked = reporting
         self._finished: list[tuple[ItemReport, Path]] = []
         self._total = 0
         self._ids_only = False
@@ -74,16 +86,26 @@ class TerminalReporter:
 
     @hookimpl
     def mechint_run_started(self, plan: Plan) -> None:
-        self._begin(plan.items)
+        skipped = [item for item in plan.items if item.cell.skip is not None]
+        self._begin(plan.items, len(plan.items) - len(skipped))
+        if self._asked.verbosity < 0:
+            return
         self._rule("mechint run starts", "=", "bold")
         self._say((f"spec: {_plain(plan.spec.path)} ({_plain(plan.spec.name)})", ""))
         self._say((f"output: {_plain(plan.spec.output_dir)}", ""))
-        self._say((f"collected {self._total} item{'' if self._total == 1 else 's'}", "bold"))
+        if plan.smoke:
+            self._say(("smoke run: tiny budgets, so the numbers mean nothing", "yellow"))
+        self._say((_collected(plan), "bold"))
         self._say()
+        for item in skipped:
+            name = self._name(item).ljust(min(self._name_width, 60))
+            self._say((f"{name} ", ""), ("SKIPPED", STYLES["skipped"]), (f"  {_plain(item.cell.skip or '')}", ""))
 
     @hookimpl
     def mechint_redraw_started(self, report: RunReport, output_dir: Path) -> None:
-        self._begin(report.items)
+        self._begin(report.items, len(report.items))
+        if self._asked.verbosity < 0:
+            return
         self._rule("mechint draws a finished run again", "=", "bold")
         self._say((f"run: {_plain(str(output_dir))}, of {_plain(report.spec.path)} ({_plain(report.spec.name)})", ""))
         self._say((f"verdicts are those of {_plain(report.started)}; no model is loaded", ""))
@@ -117,34 +139,45 @@ class TerminalReporter:
             self._bars.remove_task(self._tasks.pop(report.id))
             if not self._tasks:
                 self._close_bars()
-        self._say(*self._item_line(report))
+        if self._asked.verbosity >= 0 or (self._asked.verbosity == -1 and report.outcome.value in UNSOUND):
+            self._say(*self._item_line(report))
+        if self._asked.verbosity > 0:
+            self._elaborate(report)
 
     @hookimpl(trylast=True)
     def mechint_run_finished(self, report: RunReport, output_dir: Path) -> None:
         from mechint.results.describe import run_line
-        from mechint.results.values import Outcome
 
         self._close_bars()
-        sound = (Outcome.PASSED, Outcome.WARNED)
-        unsound = [(item, folder) for item, folder in self._finished if item.outcome not in sound]
+        if self._asked.verbosity > -2:
+            self._conclude(report)
+        # Reporters are independent: the page exists only where the one that writes it is active.
+        pages = (output_dir / name for name in ("report.md", "results.json"))
+        page = next((page for page in pages if page.is_file()), output_dir)
+        if self._asked.verbosity >= 0:
+            self._say()
+            self._say((f"report: {_plain(str(page))}", ""))
+        self._rule(run_line(report), "=", STYLES[report.outcome.value])
+
+    def _conclude(self, report: RunReport) -> None:
+        """What stands between the last item and the last line."""
+        unsound = [(item, folder) for item, folder in self._finished if item.outcome.value in UNSOUND]
         if unsound:
             self._say()
             self._rule("FAILURES", "=", "")
         for item, folder in unsound:
             self._explain(item, folder)
         self._warn([item for item, _ in self._finished])
-        # Reporters are independent: the page exists only where the one that writes it is active.
-        pages = (output_dir / name for name in ("report.md", "results.json"))
-        page = next((page for page in pages if page.is_file()), output_dir)
-        self._say()
-        self._say((f"report: {_plain(str(page))}", ""))
-        self._rule(run_line(report), "=", STYLES[report.outcome.value])
+        if self._asked.durations is not None:
+            self._list_slowest(self._asked.durations or len(self._finished))
+        if not report.interrupted and len(self._finished) < self._total:
+            self._rule(f"stopping after {len(unsound)} failure{'' if len(unsound) == 1 else 's'}", "!", "bold red")
 
-    def _begin(self, items: Sequence[Item | ItemReport]) -> None:
-        """Open the console and see how wide the lines of these items can be."""
+    def _begin(self, items: Sequence[Item | ItemReport], total: int) -> None:
+        """Open the console for so many items to finish, and see how wide the lines of all can be."""
         self._console = self._open()
         self._finished.clear()
-        self._total = len(items)
+        self._total = total
         longest = max((len(item.nodeid) for item in items), default=0)
         self._ids_only = longest + ROOM_BESIDE_NAME > self._console.width
         self._name_width = max((len(self._name(item)) for item in items), default=0)
@@ -179,12 +212,36 @@ class TerminalReporter:
                 self._say((f"| {harmless(line.expandtabs())}", ""))
             for line in cause(report.error).splitlines():
                 self._say((f"E   {harmless(line.expandtabs())}", "red"))
+        if report.outcome.value == "xpassed":
+            self._say((f"every assertion holds, and the spec expects a failure: {_plain(report.marked)}", ""))
         for verdict in report.verdicts:
             if verdict.outcome.value in ("failed", "undecided"):
                 self._say(*_told(report, verdict))
         for line in comparison(report):
             self._say((f"    {_plain(line)}", ""))
         self._say((f"    see {_plain(str(folder))}", "dim"))
+
+    def _elaborate(self, report: ItemReport) -> None:
+        """Every verdict of an item, and with -vv what it was compared with and every measure."""
+        from mechint.results.describe import bounds, comparison, number, sentence
+
+        for verdict in report.verdicts:
+            outcome = verdict.outcome.value
+            self._say(("    ", ""), (outcome.upper(), STYLES[outcome]), (f" {_plain(sentence(verdict))}", ""))
+        if self._asked.verbosity > 1:
+            for line in comparison(report):
+                self._say((f"    {_plain(line)}", ""))
+            for name, value in report.measures.items():
+                self._say((f"    {_plain(name)} {number(value, bounds(report, name))}", ""))
+
+    def _list_slowest(self, most: int) -> None:
+        from mechint.results.describe import duration
+
+        self._say()
+        self._rule(f"slowest {most} durations", "=", "")
+        slowest = sorted((item for item, _ in self._finished), key=lambda item: -item.seconds)
+        for item in slowest[:most]:
+            self._say((f"{duration(item.seconds)} {_plain(item.nodeid)}", ""))
 
     def _warn(self, items: Sequence[ItemReport]) -> None:
         """Assertions that only warn, each with its item."""
@@ -220,6 +277,13 @@ class TerminalReporter:
             self._bars.stop()
             self._bars = None
             self._tasks.clear()
+
+
+def _collected(plan: Plan) -> str:
+    """``collected 6 items / 4 deselected / 2 selected``, as pytest says it."""
+    said = f"collected {plan.collected} item{'' if plan.collected == 1 else 's'}"
+    left_out = plan.collected - len(plan.items)
+    return f"{said} / {left_out} deselected / {len(plan.items)} selected" if left_out else said
 
 
 def _open_bars(console: Console) -> Bars:

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = {
     "": 0,  # mechint/__init__.py
     "errors": 0,
+    "codes": 0,
     "files": 0,
     "journal": 0,
     "natural": 0,
@@ -32,7 +33,19 @@ LAYERS = {
     "__main__": 5,
 }
 TRAINING_MAY_USE = 2
-NO_TORCH = ("errors", "files", "journal", "natural", "spec", "results", "tracking", "engine", "cli", "__main__")
+NO_TORCH = (
+    "codes",
+    "errors",
+    "files",
+    "journal",
+    "natural",
+    "spec",
+    "results",
+    "tracking",
+    "engine",
+    "cli",
+    "__main__",
+)
 
 MODULES = [*(ROOT / "mechint").rglob("*.py"), *(ROOT / "plugins").glob("*.py")]
 

@@ -10,7 +10,7 @@ import pytest
     ("arguments", "usage"),
     [
         (["--help"], "Usage: mechint [OPTIONS] COMMAND"),
-        (["run", "--help"], "Usage: mechint run [OPTIONS] SPEC..."),
+        (["run", "--help"], "Usage: mechint run [OPTIONS] SPEC[::ITEM]..."),
     ],
 )
 def test_the_module_is_the_program_under_its_own_name(arguments, usage):
@@ -20,4 +20,4 @@ def test_the_module_is_the_program_under_its_own_name(arguments, usage):
 
 def test_the_modules_exit_code_is_the_programs():
     ran = subprocess.run([sys.executable, "-m", "mechint", "run"], capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stderr.splitlines()[0]) == (4, "no spec given")
+    assert (ran.returncode, ran.stderr.splitlines()[0]) == (4, "no spec given [E201]")

@@ -11,6 +11,7 @@ from collections import Counter
 
 from mechint.checkpoint.opened import OpenedFile
 from mechint.checkpoint.pickled import check_pickle
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 
 __all__ = ["check_archive"]
@@ -34,7 +35,7 @@ def _read_pickle(file: OpenedFile) -> bytes:
     try:
         with zipfile.ZipFile(file.stream) as archive:
             if fault := _find_fault(archive, file.size):
-                raise CheckpointError(f"{path}: {fault}")
+                raise CheckpointError(f"{path}: {fault}", code=Code.DAMAGED)
             damaged = archive.testzip()
             pickled = archive.read(f"{_root(archive)}/data.pkl")
     except CheckpointError:
@@ -42,9 +43,13 @@ def _read_pickle(file: OpenedFile) -> bytes:
     # zipfile lets several kinds of error out for damaged archives.
     except Exception as error:
         reason = str(error) or type(error).__name__
-        raise CheckpointError(f"{path}: is damaged or cut short ({reason}); copy or save it again") from None
+        raise CheckpointError(
+            f"{path}: is damaged or cut short ({reason}); copy or save it again", code=Code.DAMAGED
+        ) from None
     if damaged is not None:
-        raise CheckpointError(f"{path}: is damaged: the checksum of {damaged!r} does not fit; copy or save it again")
+        raise CheckpointError(
+            f"{path}: is damaged: the checksum of {damaged!r} does not fit; copy or save it again", code=Code.DAMAGED
+        )
     return pickled
 
 

@@ -26,6 +26,7 @@ from mechint.checkpoint.kinds import tell_kind
 from mechint.checkpoint.opened import OpenedFile, open_unchanged
 from mechint.checkpoint.safetensors_file import read_safetensors
 from mechint.checkpoint.weights import check_weights
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 
 __all__ = ["Checkpoint", "read_checkpoint", "read_content"]
@@ -124,7 +125,9 @@ def _load(file: OpenedFile) -> object:
     # torch raises at least five kinds of error for a damaged or made-up file.
     except Exception as error:
         reason = re.split(r"\. |\n", str(error).strip())[0] or type(error).__name__
-        raise CheckpointError(f"{file.path}: torch cannot read it ({reason[:200]}); copy or save it again") from None
+        raise CheckpointError(
+            f"{file.path}: torch cannot read it ({reason[:200]}); copy or save it again", code=Code.DAMAGED
+        ) from None
 
 
 def _find_weights(path: str, content: object) -> tuple[str, Mapping[object, object]]:

@@ -21,6 +21,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from mechint.checkpoint.quiet import quiet
+from mechint.codes import Code
 from mechint.errors import CheckpointError, first_line
 from mechint.files import sha256_of, write_text
 
@@ -100,7 +101,10 @@ def _make(folder: Path, path: str, sha256: str) -> None:
         with quiet():
             _save(_read(path, source), made)
         if sha256_of(Path(path)) != sha256:
-            raise CheckpointError(f"{path}: changed while it was read; run again when nothing writes to it")
+            raise CheckpointError(
+                f"{path}: changed while it was read; run again when nothing writes to it",
+                code=Code.UNREADABLE_CHECKPOINT,
+            )
         hashes = {entry.name: sha256_of(entry) for entry in sorted(made.iterdir())}
         write_text(made / _MANIFEST, json.dumps(hashes, indent=2) + "\n")
         made.rename(folder)

@@ -10,6 +10,7 @@ from mechint.checkpoint.hub import find_in_cache
 from mechint.checkpoint.package import SCHEME as PACKAGE
 from mechint.checkpoint.package import find_in_package
 from mechint.checkpoint.paths import check_path, find_files
+from mechint.codes import Code
 from mechint.errors import UsageError
 from mechint.spec.checkpoints import Reference, Source
 
@@ -53,7 +54,10 @@ def _each_once(found: Iterable[tuple[Reference, Source]]) -> tuple[Source, ...]:
     for reference, source in found:
         by_place.setdefault(os.path.realpath(source.path), source)
         if len(by_place) > _MOST_CHECKPOINTS:
-            raise UsageError(f"{reference.path!r} matches more than {_MOST_CHECKPOINTS:,} files; narrow it down")
+            raise UsageError(
+                f"{reference.path!r} matches more than {_MOST_CHECKPOINTS:,} files; narrow it down",
+                code=Code.UNUSABLE_PATH,
+            )
     return tuple(by_place.values())
 
 

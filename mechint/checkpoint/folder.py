@@ -20,6 +20,7 @@ from mechint.checkpoint.config import LARGEST_CONFIG, parse_config
 from mechint.checkpoint.opened import read_small
 from mechint.checkpoint.strict_json import parse_json
 from mechint.checkpoint.weights import MOST_WEIGHTS, plain_name
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 from mechint.natural import natural_key
 
@@ -81,7 +82,7 @@ def _list_folder(path: str) -> list[str]:
             names = [entry.name for entry, _ in zip(entries, range(_MOST_ENTRIES + 1), strict=False)]
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise CheckpointError(f"{path}: cannot be listed: {reason.lower()}") from None
+        raise CheckpointError(f"{path}: cannot be listed: {reason.lower()}", code=Code.UNREADABLE_CHECKPOINT) from None
     if len(names) > _MOST_ENTRIES:
         raise CheckpointError(f"{path}: holds more than {_MOST_ENTRIES:,} files, so it is no folder of a model")
     return sorted(names, key=natural_key)
@@ -98,7 +99,8 @@ def _find_weights(path: str, names: Sequence[str]) -> tuple[Sequence[str], Mappi
             if missing := [shard for shard in shards if shard not in names]:
                 raise CheckpointError(
                     f"{path}: lacks {len(missing)} of its {len(shards)} files of weights: {_listed(missing)}; download "
-                    "or copy them too"
+                    "or copy them too",
+                    code=Code.DAMAGED,
                 )
             return shards, index
     if "adapter_config.json" in names:
@@ -130,14 +132,16 @@ def _compare_with_index(path: str, weights: Collection[str], index: Mapping[str,
     for what, names in (("lacks", stated.difference(weights)), ("also has", set(weights) - stated)):
         if names:
             listed = _listed(sorted(names, key=natural_key))
-            raise CheckpointError(f"{path}: does not fit the index of its folder: it {what} {listed}")
+            raise CheckpointError(
+                f"{path}: does not fit the index of its folder: it {what} {listed}", code=Code.DAMAGED
+            )
 
 
 def _merge(path: str, parts: Mapping[str, Checkpoint]) -> dict[str, Tensor]:
     merged: dict[str, Tensor] = {}
     for part in parts.values():
         if twice := merged.keys() & part.weights.keys():
-            raise CheckpointError(f"{path}: two of its files hold {_listed(sorted(twice))}")
+            raise CheckpointError(f"{path}: two of its files hold {_listed(sorted(twice))}", code=Code.DAMAGED)
         merged |= part.weights
     return merged
 

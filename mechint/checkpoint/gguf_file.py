@@ -18,6 +18,7 @@ from mechint.checkpoint.kinds import tell_kind
 from mechint.checkpoint.opened import OpenedFile, open_unchanged
 from mechint.checkpoint.sizes import GGUF_SIZES, find_wrong_size
 from mechint.checkpoint.weights import WEIGHT_NAME
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 
 __all__ = ["check_gguf", "is_gguf"]
@@ -60,7 +61,9 @@ def check_gguf(path: str) -> str:
     """
     with open_unchanged(path) as file:
         if tell_kind(path, file.head) != "gguf":
-            raise CheckpointError(f"{path}: is no GGUF file; it begins like another kind of checkpoint")
+            raise CheckpointError(
+                f"{path}: is no GGUF file; it begins like another kind of checkpoint", code=Code.CHECKPOINT
+            )
         reader = _Reader(path=path, stream=file.stream, left=min(file.size, _LARGEST_HEADER))
         tensors, entries = _read_counts(reader)
         metadata = _read_metadata(reader, entries)
@@ -95,14 +98,17 @@ class _Reader:
         self.skip(count, what)
         raw = self.stream.read(count)
         if len(raw) < count:
-            raise CheckpointError(f"{self.path}: became shorter while it was being read")
+            raise CheckpointError(
+                f"{self.path}: became shorter while it was being read", code=Code.UNREADABLE_CHECKPOINT
+            )
         return raw
 
     def skip(self, count: int, what: str) -> None:
         """Count bytes as read; the caller moves the stream."""
         if count > self.left:
             raise CheckpointError(
-                f"{self.path}: is cut short or damaged: {what} has {count:,} bytes, and at most {self.left:,} are left"
+                f"{self.path}: is cut short or damaged: {what} has {count:,} bytes, and at most {self.left:,} are left",
+                code=Code.DAMAGED,
             )
         self.left -= count
         self.at += count
@@ -115,11 +121,13 @@ class _Reader:
         """A string: its length and its bytes, in UTF-8."""
         length = self.number("Q", what)
         if length > _LONGEST_TEXT:
-            raise CheckpointError(f"{self.path}: is damaged: {what} claims a text of {length:,} bytes")
+            raise CheckpointError(
+                f"{self.path}: is damaged: {what} claims a text of {length:,} bytes", code=Code.DAMAGED
+            )
         try:
             return self.take(length, what).decode()
         except UnicodeDecodeError:
-            raise CheckpointError(f"{self.path}: is damaged: {what} is no UTF-8") from None
+            raise CheckpointError(f"{self.path}: is damaged: {what} is no UTF-8", code=Code.DAMAGED) from None
 
 
 def _read_counts(reader: _Reader) -> tuple[int, int]:
@@ -128,14 +136,20 @@ def _read_counts(reader: _Reader) -> tuple[int, int]:
     reader.take(4, "the magic")
     version = reader.number("I", "the version")
     if version and version & 0xFFFF == 0:
-        raise CheckpointError(f"{path}: is GGUF for big-endian machines, which is not read; convert it")
+        raise CheckpointError(
+            f"{path}: is GGUF for big-endian machines, which is not read; convert it", code=Code.CHECKPOINT
+        )
     if version not in _VERSIONS:
-        raise CheckpointError(f"{path}: is GGUF of version {version:,}; versions 2 and 3 are read")
+        raise CheckpointError(f"{path}: is GGUF of version {version:,}; versions 2 and 3 are read", code=Code.DAMAGED)
     tensors, entries = reader.number("Q", "the number of tensors"), reader.number("Q", "the number of entries")
     if not 0 < tensors <= _MOST_TENSORS:
-        raise CheckpointError(f"{path}: claims {tensors:,} tensors; expected between 1 and {_MOST_TENSORS:,}")
+        raise CheckpointError(
+            f"{path}: claims {tensors:,} tensors; expected between 1 and {_MOST_TENSORS:,}", code=Code.DAMAGED
+        )
     if not 0 < entries <= _MOST_ENTRIES:
-        raise CheckpointError(f"{path}: claims {entries:,} metadata entries; expected 1 to {_MOST_ENTRIES:,}")
+        raise CheckpointError(
+            f"{path}: claims {entries:,} metadata entries; expected 1 to {_MOST_ENTRIES:,}", code=Code.DAMAGED
+        )
     return tensors, entries
 
 
@@ -146,12 +160,18 @@ def _read_metadata(reader: _Reader, count: int) -> dict[str, Any]:
         key = reader.text("a key of its metadata")
         # gguf's Python package keeps the file's own version and counts under names that begin so.
         if not _KEY.fullmatch(key) or key.startswith("GGUF."):
-            raise CheckpointError(f"{reader.path}: is damaged: {ascii(key)[:100]} is no key of metadata")
+            raise CheckpointError(
+                f"{reader.path}: is damaged: {ascii(key)[:100]} is no key of metadata", code=Code.DAMAGED
+            )
         if key in metadata:
-            raise CheckpointError(f"{reader.path}: has the key {key} twice, so it is damaged or made to mislead")
+            raise CheckpointError(
+                f"{reader.path}: has the key {key} twice, so it is damaged or made to mislead", code=Code.DAMAGED
+            )
         kind = reader.number("I", key)
         if key == _ALIGNMENT and kind != _UINT32:
-            raise CheckpointError(f"{reader.path}: is damaged: its {key} is of type {kind:,}, not {_UINT32}")
+            raise CheckpointError(
+                f"{reader.path}: is damaged: its {key} is of type {kind:,}, not {_UINT32}", code=Code.DAMAGED
+            )
         metadata[key] = _read_value(reader, key, kind)
     return metadata
 
@@ -163,9 +183,11 @@ def _read_value(reader: _Reader, key: str, kind: int) -> Any:
         return _read_array(reader, key, depth=1)
     value = reader.number(_form(reader.path, key, kind), key)
     if kind == _BOOL and value > 1:
-        raise CheckpointError(f"{reader.path}: is damaged: {key} is {value}, neither true nor false")
+        raise CheckpointError(f"{reader.path}: is damaged: {key} is {value}, neither true nor false", code=Code.DAMAGED)
     if isinstance(value, float) and not math.isfinite(value):
-        raise CheckpointError(f"{reader.path}: {key} is {value}, which no model can be computed with")
+        raise CheckpointError(
+            f"{reader.path}: {key} is {value}, which no model can be computed with", code=Code.CHECKPOINT
+        )
     return bool(value) if kind == _BOOL else value
 
 
@@ -174,13 +196,17 @@ def _read_array(reader: _Reader, key: str, depth: int) -> list[Any]:
     kind, count = reader.number("I", key), reader.number("Q", key)
     reader.items += count
     if reader.items > _MOST_ITEMS:
-        raise CheckpointError(f"{reader.path}: is damaged: the arrays up to {key} claim {reader.items:,} items")
+        raise CheckpointError(
+            f"{reader.path}: is damaged: the arrays up to {key} claim {reader.items:,} items", code=Code.DAMAGED
+        )
     if kind == _STRING:
         for _ in range(count):
             reader.text(key)
     elif kind == _ARRAY:
         if depth == _MOST_DEEP:
-            raise CheckpointError(f"{reader.path}: is damaged: {key} has arrays in arrays over {_MOST_DEEP} deep")
+            raise CheckpointError(
+                f"{reader.path}: is damaged: {key} has arrays in arrays over {_MOST_DEEP} deep", code=Code.DAMAGED
+            )
         for _ in range(count):
             _read_array(reader, key, depth + 1)
     else:
@@ -193,7 +219,9 @@ def _read_array(reader: _Reader, key: str, depth: int) -> list[Any]:
 
 def _form(path: str, key: str, kind: int) -> str:
     if kind not in _SCALARS:
-        raise CheckpointError(f"{path}: is damaged: {key} is of type {kind:,}, which GGUF does not have")
+        raise CheckpointError(
+            f"{path}: is damaged: {key} is of type {kind:,}, which GGUF does not have", code=Code.DAMAGED
+        )
     return _SCALARS[kind]
 
 
@@ -206,28 +234,33 @@ def _check_metadata(path: str, metadata: dict[str, Any]) -> None:
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str) or not _IDENTIFIER.fullmatch(architecture):
         found = "no general.architecture" if architecture is None else f"the architecture {ascii(architecture)[:60]}"
-        raise CheckpointError(f"{path}: has {found}; expected the name of one, such as 'llama'")
+        raise CheckpointError(f"{path}: has {found}; expected the name of one, such as 'llama'", code=Code.DAMAGED)
     kind = metadata.get("general.type", "model")
     if kind != "model":
-        raise CheckpointError(f"{path}: holds no model but what its general.type calls {ascii(kind)[:40]}")
+        raise CheckpointError(
+            f"{path}: holds no model but what its general.type calls {ascii(kind)[:40]}", code=Code.CHECKPOINT
+        )
     parts = metadata.get("split.count", 1)
     if parts not in (0, 1):
         raise CheckpointError(
             f"{path}: is one of {ascii(parts)[:20]} parts of a model, which are not read; merge them with "
-            "llama-gguf-split --merge"
+            "llama-gguf-split --merge",
+            code=Code.CHECKPOINT,
         )
     for key, value in metadata.items():
         name = _size_name(key)
         for size in value if isinstance(value, list) else [value]:
             if name in GGUF_SIZES and (wrong := find_wrong_size(name, size, GGUF_SIZES[name])):
-                raise CheckpointError(f"{path}: {key} is {wrong}")
+                raise CheckpointError(f"{path}: {key} is {wrong}", code=Code.DAMAGED)
 
 
 def _read_alignment(path: str, metadata: dict[str, Any]) -> int:
     alignment: int = metadata.get(_ALIGNMENT, 32)
     # A power of two has one bit set.
     if not 0 < alignment <= _LARGEST_ALIGNMENT or alignment & (alignment - 1):
-        raise CheckpointError(f"{path}: is damaged: its {_ALIGNMENT} is {alignment:,}, no power of two that is read")
+        raise CheckpointError(
+            f"{path}: is damaged: its {_ALIGNMENT} is {alignment:,}, no power of two that is read", code=Code.DAMAGED
+        )
     return alignment
 
 
@@ -239,11 +272,14 @@ def _check_tensors(reader: _Reader, file: OpenedFile, count: int, alignment: int
     for _ in range(count):
         name, offset, size = _read_tensor(reader)
         if name in names:
-            raise CheckpointError(f"{path}: holds two weights named {name}, so it is damaged or made to mislead")
+            raise CheckpointError(
+                f"{path}: holds two weights named {name}, so it is damaged or made to mislead", code=Code.DAMAGED
+            )
         if offset != at:
             raise CheckpointError(
                 f"{path}: is damaged: {name} begins at byte {offset:,} of the weights, and the one before it makes "
-                f"that {at:,}"
+                f"that {at:,}",
+                code=Code.DAMAGED,
             )
         names.add(name)
         end = at + size
@@ -251,26 +287,32 @@ def _check_tensors(reader: _Reader, file: OpenedFile, count: int, alignment: int
     start = _padded(reader.at, alignment)
     if not start + end <= file.size <= start + at:
         fault = "is cut short" if file.size < start + end else "has bytes that belong to no weight"
-        raise CheckpointError(f"{path}: {fault}: its header describes {start + at:,} bytes, and it has {file.size:,}")
+        raise CheckpointError(
+            f"{path}: {fault}: its header describes {start + at:,} bytes, and it has {file.size:,}", code=Code.DAMAGED
+        )
 
 
 def _read_tensor(reader: _Reader) -> tuple[str, int, int]:
     """A tensor's name, offset and size in bytes."""
     path, name = reader.path, reader.text("the name of a weight")
     if not WEIGHT_NAME.fullmatch(name):
-        raise CheckpointError(f"{path}: {ascii(name)[:100]} is no name of a weight")
+        raise CheckpointError(f"{path}: {ascii(name)[:100]} is no name of a weight", code=Code.DAMAGED)
     dimensions = reader.number("I", name)
     if not 1 <= dimensions <= _MOST_DIMENSIONS:
-        raise CheckpointError(f"{path}: is damaged: {name} claims {dimensions:,} dimensions")
+        raise CheckpointError(f"{path}: is damaged: {name} claims {dimensions:,} dimensions", code=Code.DAMAGED)
     shape = [reader.number("Q", name) for _ in range(dimensions)]
     kind, offset = reader.number("I", name), reader.number("Q", name)
     if not all(1 <= size <= _LARGEST_DIMENSION for size in shape):
-        raise CheckpointError(f"{path}: is damaged: {name} claims the shape {shape}")
+        raise CheckpointError(f"{path}: is damaged: {name} claims the shape {shape}", code=Code.DAMAGED)
     if kind not in _BLOCKS:
-        raise CheckpointError(f"{path}: {name} is of GGML's type {kind:,}, which is no kind of weight that is read")
+        raise CheckpointError(
+            f"{path}: {name} is of GGML's type {kind:,}, which is no kind of weight that is read", code=Code.DAMAGED
+        )
     values, size = _BLOCKS[kind]
     if shape[0] % values:
-        raise CheckpointError(f"{path}: is damaged: {name} has rows of {shape[0]:,} values, in blocks of {values}")
+        raise CheckpointError(
+            f"{path}: is damaged: {name} has rows of {shape[0]:,} values, in blocks of {values}", code=Code.DAMAGED
+        )
     return name, offset, math.prod(shape) // values * size
 
 

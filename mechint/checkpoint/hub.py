@@ -10,6 +10,7 @@ import os
 import re
 
 from mechint.checkpoint.paths import check_path, is_model_folder
+from mechint.codes import Code
 from mechint.errors import NothingCollected, UsageError
 from mechint.spec.checkpoints import Reference, Source
 
@@ -39,7 +40,8 @@ def find_in_cache(reference: Reference) -> Source:
         raise UsageError(
             f"{reference.path!r} states no revision, and without one it may mean other weights another day; "
             f"{_say_cached(repository)}\n"
-            f"  hint: write {SCHEME}{repository}@ and a commit, a tag or a branch"
+            f"  hint: write {SCHEME}{repository}@ and a commit, a tag or a branch",
+            code=Code.UNUSABLE_PATH,
         )
     folder = _snapshot(reference.path, repository, revision)
     _check_whole(reference.path, repository, revision, folder)
@@ -52,10 +54,13 @@ def _parse(path: str) -> tuple[str, str]:
     if not _REPOSITORY.fullmatch(repository) or len(repository) > _LONGEST_REPOSITORY:
         raise UsageError(
             f"{path!r} names no model of the Hugging Face Hub\n"
-            f"  hint: write it as {SCHEME}org/name@revision, such as {SCHEME}EleutherAI/pythia-70m@main"
+            f"  hint: write it as {SCHEME}org/name@revision, such as {SCHEME}EleutherAI/pythia-70m@main",
+            code=Code.UNUSABLE_PATH,
         )
     if revision and not _REVISION.fullmatch(revision):
-        raise UsageError(f"{path!r}: {revision!r} is no revision; write a commit, a tag or a branch")
+        raise UsageError(
+            f"{path!r}: {revision!r} is no revision; write a commit, a tag or a branch", code=Code.UNUSABLE_PATH
+        )
     return repository, revision
 
 
@@ -77,7 +82,9 @@ def _snapshot(path: str, repository: str, revision: str) -> str:
             f"  hint: mechint never downloads; run: {_download(repository, revision)}"
         ) from None
     if not _COMMIT.fullmatch(os.path.basename(folder)):
-        raise UsageError(f"{path!r} leads to {folder!r}, which is no commit; the cache is damaged")
+        raise UsageError(
+            f"{path!r} leads to {folder!r}, which is no commit; the cache is damaged", code=Code.UNUSABLE_PATH
+        )
     return folder
 
 

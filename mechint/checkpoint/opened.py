@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 
 __all__ = ["OpenedFile", "open_unchanged", "read_small"]
@@ -48,14 +49,18 @@ def open_unchanged(path: str, largest: int = _LARGEST_FILE) -> Iterator[OpenedFi
         if before.st_size > largest:
             advice = "; save the weights without the optimizer" if largest == _LARGEST_FILE else ""
             raise CheckpointError(
-                f"{path}: has {before.st_size:,} bytes, and {largest:,} is the most that is read{advice}"
+                f"{path}: has {before.st_size:,} bytes, and {largest:,} is the most that is read{advice}",
+                code=Code.UNREADABLE_CHECKPOINT,
             )
         head = stream.read(_HEAD)
         stream.seek(0)
         yield OpenedFile(path=path, stream=stream, size=before.st_size, head=head)
         after = os.fstat(stream.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise CheckpointError(f"{path}: changed while it was being read; wait until its writer is done")
+            raise CheckpointError(
+                f"{path}: changed while it was being read; wait until its writer is done",
+                code=Code.UNREADABLE_CHECKPOINT,
+            )
 
 
 def read_small(path: str, largest: int) -> bytes:
@@ -71,10 +76,12 @@ def _open_regular(path: str) -> Iterator[BufferedReader]:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise CheckpointError(f"{path}: cannot be opened: {reason.lower()}") from None
+        raise CheckpointError(f"{path}: cannot be opened: {reason.lower()}", code=Code.UNREADABLE_CHECKPOINT) from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise CheckpointError(f"{path}: is not a regular file; name the checkpoint itself")
+            raise CheckpointError(
+                f"{path}: is not a regular file; name the checkpoint itself", code=Code.UNREADABLE_CHECKPOINT
+            )
         with open(descriptor, "rb", closefd=False) as stream:
             yield stream
     finally:

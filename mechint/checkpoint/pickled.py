@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickletools
 
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 
 __all__ = ["check_pickle"]
@@ -45,7 +46,9 @@ def check_pickle(path: str, pickled: bytes) -> None:
         named, opcodes = _scan(pickled)
     # pickletools lets several kinds of error out for damaged pickles.
     except Exception as error:
-        raise CheckpointError(f"{path}: its description of the weights is damaged ({error}); save it again") from None
+        raise CheckpointError(
+            f"{path}: its description of the weights is damaged ({error}); save it again", code=Code.DAMAGED
+        ) from None
     strange = [name for name in named if name not in _SAFE_GLOBALS]
     if strange:
         listed = ", ".join(ascii(name.replace(" ", "."))[1:-1][:100] for name in strange[:8])
@@ -53,12 +56,14 @@ def check_pickle(path: str, pickled: bytes) -> None:
             f"{path}: holds more than weights and plain values: {listed}{' …' if len(strange) > 8 else ''}; such "
             "things can run code or fill the memory, so they are not loaded\n"
             "  hint: where it was made, keep only the weights: torch.save({'model': model.state_dict(), "
-            "'model_args': {'n_head': …}}, path)"
+            "'model_args': {'n_head': …}}, path)",
+            code=Code.UNSAFE,
         )
     if not opcodes <= _SAFE_OPCODES:
         raise CheckpointError(
             f"{path}: is pickled with an instruction that torch.save does not use ({min(opcodes - _SAFE_OPCODES)}); "
-            "save it again with torch.save and its default pickle protocol"
+            "save it again with torch.save and its default pickle protocol",
+            code=Code.UNSAFE,
         )
 
 

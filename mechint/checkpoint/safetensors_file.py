@@ -20,6 +20,7 @@ from torch import Tensor
 from mechint.checkpoint.opened import OpenedFile
 from mechint.checkpoint.strict_json import parse_json
 from mechint.checkpoint.weights import MOST_WEIGHTS, WEIGHT_NAME
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 
 __all__ = ["read_safetensors"]
@@ -65,7 +66,8 @@ def read_safetensors(file: OpenedFile) -> tuple[dict[str, Tensor], dict[str, str
     if not 2 <= length <= min(_LARGEST_HEADER, file.size - 8):
         raise CheckpointError(
             f"{file.path}: says that its header has {length:,} bytes; the file has {file.size:,} and a header at most "
-            f"{_LARGEST_HEADER:,}, so it is damaged or cut short"
+            f"{_LARGEST_HEADER:,}, so it is damaged or cut short",
+            code=Code.DAMAGED,
         )
     raw = file.stream.read(length)
     digest.update(prefix + raw)
@@ -86,35 +88,46 @@ def read_safetensors(file: OpenedFile) -> tuple[dict[str, Tensor], dict[str, str
 def _parse_header(path: str, raw: bytes) -> dict[str, Any]:
     header: dict[str, Any] = parse_json(f"{path}: its header", raw, most_values=_MOST_VALUES)
     if len(header) > MOST_WEIGHTS:
-        raise CheckpointError(f"{path}: holds {len(header):,} weights; expected between 1 and {MOST_WEIGHTS:,}")
+        raise CheckpointError(
+            f"{path}: holds {len(header):,} weights; expected between 1 and {MOST_WEIGHTS:,}", code=Code.DAMAGED
+        )
     return header
 
 
 def _read_metadata(path: str, metadata: object) -> dict[str, str]:
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise CheckpointError(f"{path}: its __metadata__ is no object of texts")
+        raise CheckpointError(f"{path}: its __metadata__ is no object of texts", code=Code.DAMAGED)
     return metadata
 
 
 def _read_entry(place: str, name: str, entry: object) -> _Entry:
     if not WEIGHT_NAME.fullmatch(name):
-        raise CheckpointError(f"{place.removesuffix(name)}{ascii(name)[:100]} is no name of a weight")
+        raise CheckpointError(
+            f"{place.removesuffix(name)}{ascii(name)[:100]} is no name of a weight", code=Code.DAMAGED
+        )
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise CheckpointError(f"{place} must have a dtype, a shape and data_offsets, and nothing else")
+        raise CheckpointError(
+            f"{place} must have a dtype, a shape and data_offsets, and nothing else", code=Code.DAMAGED
+        )
     dtype = _DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
     if dtype is None:
         raise CheckpointError(
             f"{place} is of kind {ascii(entry['dtype'])[:40]}; weights are F64, F32, F16 or BF16, and quantised ones "
-            "are not read"
+            "are not read",
+            code=Code.CHECKPOINT,
         )
     shape, offsets = entry["shape"], entry["data_offsets"]
     if not _are_sizes(shape, _LARGEST_DIMENSION) or len(shape) > _MOST_DIMENSIONS:
-        raise CheckpointError(f"{place} has the shape {ascii(shape)[:60]}, which no weight has")
+        raise CheckpointError(f"{place} has the shape {ascii(shape)[:60]}, which no weight has", code=Code.DAMAGED)
     if not _are_sizes(offsets, 1 << 62) or len(offsets) != 2:
-        raise CheckpointError(f"{place} has the data_offsets {ascii(offsets)[:60]}; expected where it begins and ends")
+        raise CheckpointError(
+            f"{place} has the data_offsets {ascii(offsets)[:60]}; expected where it begins and ends", code=Code.DAMAGED
+        )
     claimed = math.prod(shape) * dtype.itemsize
     if claimed != offsets[1] - offsets[0]:
-        raise CheckpointError(f"{place} claims {claimed:,} bytes and has {offsets[1] - offsets[0]:,}")
+        raise CheckpointError(
+            f"{place} claims {claimed:,} bytes and has {offsets[1] - offsets[0]:,}", code=Code.DAMAGED
+        )
     return _Entry(name=name, dtype=dtype, shape=tuple(shape), begin=offsets[0], end=offsets[1])
 
 
@@ -130,12 +143,15 @@ def _refuse_gaps(path: str, entries: list[_Entry], size: int) -> None:
             fault = "overlaps the one before it" if entry.begin < at else "does not follow the one before it"
             raise CheckpointError(
                 f"{path}: {entry.name} {fault} (byte {entry.begin:,}, expected {at:,}), so the file is damaged or made "
-                "to mislead"
+                "to mislead",
+                code=Code.DAMAGED,
             )
         at = entry.end
     if at != size:
         fault = "is cut short" if at > size else "has bytes that belong to no weight"
-        raise CheckpointError(f"{path}: {fault}: its header describes {at:,} bytes and {size:,} follow it")
+        raise CheckpointError(
+            f"{path}: {fault}: its header describes {at:,} bytes and {size:,} follow it", code=Code.DAMAGED
+        )
 
 
 def _make_tensor(entry: _Entry) -> tuple[Tensor, memoryview]:
@@ -146,4 +162,7 @@ def _make_tensor(entry: _Entry) -> tuple[Tensor, memoryview]:
 
 def _fill(path: str, stream: BufferedReader, data: memoryview) -> None:
     if stream.readinto(data) != len(data):
-        raise CheckpointError(f"{path}: became shorter while it was being read; wait until its writer is done")
+        raise CheckpointError(
+            f"{path}: became shorter while it was being read; wait until its writer is done",
+            code=Code.UNREADABLE_CHECKPOINT,
+        )

@@ -13,6 +13,7 @@ from mechint.checkpoint.config import read_config
 from mechint.checkpoint.converted import converted_gguf
 from mechint.checkpoint.folder import read_folder
 from mechint.checkpoint.gguf_file import check_gguf, is_gguf
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 from mechint.spec.checkpoints import Source
 
@@ -84,10 +85,12 @@ def _refuse_other_bytes(source: Source, sha256: str) -> None:
 
 def _refuse_second_config(source: Source) -> None:
     if source.reference.config is not None:
-        raise CheckpointError(f"{source.name}: brings its own config; leave out checkpoints.config")
+        raise CheckpointError(f"{source.name}: brings its own config; leave out checkpoints.config", code=Code.FACTS)
 
 
 def _refuse_idle_facts(source: Source) -> None:
     for fact in ("n_head", "activation"):
         if getattr(source.reference, fact) is not None:
-            raise CheckpointError(f"{source.name}: its config says its {fact}; leave out checkpoints.{fact}")
+            raise CheckpointError(
+                f"{source.name}: its config says its {fact}; leave out checkpoints.{fact}", code=Code.FACTS
+            )

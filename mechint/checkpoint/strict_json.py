@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 
 __all__ = ["parse_json"]
@@ -23,7 +24,7 @@ def parse_json(place: str, raw: bytes, *, most_values: int, allow_nan: bool = Fa
     """
     # Counted before parsing: an empty list takes two bytes in the file and some sixty in memory.
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > most_values:
-        raise CheckpointError(f"{place} has more than {most_values:,} values")
+        raise CheckpointError(f"{place} has more than {most_values:,} values", code=Code.DAMAGED)
     try:
         return json.loads(
             raw.decode(),
@@ -32,14 +33,14 @@ def parse_json(place: str, raw: bytes, *, most_values: int, allow_nan: bool = Fa
             parse_constant=float if allow_nan else _refuse_constant,
         )
     except UnicodeDecodeError as error:
-        raise CheckpointError(f"{place} is no UTF-8 (byte {error.start})") from None
+        raise CheckpointError(f"{place} is no UTF-8 (byte {error.start})", code=Code.DAMAGED) from None
     except RecursionError:
-        raise CheckpointError(f"{place} is nested too deeply") from None
+        raise CheckpointError(f"{place} is nested too deeply", code=Code.DAMAGED) from None
     except json.JSONDecodeError as error:
         reason = error.msg[:1].lower() + error.msg[1:]
-        raise CheckpointError(f"{place} is no JSON: {reason} at character {error.pos:,}") from None
+        raise CheckpointError(f"{place} is no JSON: {reason} at character {error.pos:,}", code=Code.DAMAGED) from None
     except ValueError as error:
-        raise CheckpointError(f"{place} {error}") from None
+        raise CheckpointError(f"{place} {error}", code=Code.DAMAGED) from None
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 
 __all__ = ["MOST_WEIGHTS", "WEIGHT_NAME", "check_tensor", "check_weights", "idle_matrices", "is_finite", "plain_name"]
@@ -27,21 +28,25 @@ def check_weights(path: str, found: Mapping[Any, object], size: int) -> dict[str
     Raises CheckpointError unless all are finite dense tensors in memory of their own.
     """
     if not found or len(found) > MOST_WEIGHTS:
-        raise CheckpointError(f"{path}: holds {len(found):,} weights; expected between 1 and {MOST_WEIGHTS:,}")
+        raise CheckpointError(
+            f"{path}: holds {len(found):,} weights; expected between 1 and {MOST_WEIGHTS:,}", code=Code.DAMAGED
+        )
     weights: dict[str, Tensor] = {}
     total = 0
     for key, value in found.items():
         if not isinstance(key, str) or not WEIGHT_NAME.fullmatch(key):
-            raise CheckpointError(f"{path}: {ascii(key)[:100]} is no name of a weight")
+            raise CheckpointError(f"{path}: {ascii(key)[:100]} is no name of a weight", code=Code.DAMAGED)
         if not isinstance(value, Tensor) or type(value) not in (Tensor, nn.Parameter):
-            raise CheckpointError(f"{path}: {key} is of type {type(value).__name__}, no tensor")
+            raise CheckpointError(f"{path}: {key} is of type {type(value).__name__}, no tensor", code=Code.CHECKPOINT)
         name = plain_name(key)
         if name in weights:
-            raise CheckpointError(f"{path}: holds two weights named {name}, under different prefixes")
+            raise CheckpointError(
+                f"{path}: holds two weights named {name}, under different prefixes", code=Code.DAMAGED
+            )
         total += check_tensor(f"{path}: {name}", value)
         # A tied tensor may stand in the file once and be named twice, but no more than that.
         if total > 2 * size:
-            raise CheckpointError(f"{path}: its weights claim more than twice the bytes of the file")
+            raise CheckpointError(f"{path}: its weights claim more than twice the bytes of the file", code=Code.DAMAGED)
         weights[name] = value.detach()
     for name, tensor in weights.items():
         _refuse_not_finite(path, name, tensor)
@@ -51,16 +56,24 @@ def check_weights(path: str, found: Mapping[Any, object], size: int) -> dict[str
 def check_tensor(place: str, tensor: Tensor) -> int:
     """Refuse a tensor that is not dense, of a usual kind and wholly in the file; return its size in bytes."""
     if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
-        raise CheckpointError(f"{place} is sparse, quantised or without data; save it as a dense tensor")
+        raise CheckpointError(
+            f"{place} is sparse, quantised or without data; save it as a dense tensor", code=Code.CHECKPOINT
+        )
     if tensor.dtype not in (*_FLOATS, *_FLAGS):
         kinds = ", ".join(str(dtype).removeprefix("torch.") for dtype in _FLOATS)
-        raise CheckpointError(f"{place} is of kind {str(tensor.dtype).removeprefix('torch.')}; weights are {kinds}")
+        raise CheckpointError(
+            f"{place} is of kind {str(tensor.dtype).removeprefix('torch.')}; weights are {kinds}", code=Code.DAMAGED
+        )
     # More values than bytes stand behind it: a view with stride 0 can claim 10^12 of them.
     claimed = tensor.numel() * tensor.element_size()
     if claimed > tensor.untyped_storage().nbytes():
-        raise CheckpointError(f"{place} claims {claimed:,} bytes and has {tensor.untyped_storage().nbytes():,}")
+        raise CheckpointError(
+            f"{place} claims {claimed:,} bytes and has {tensor.untyped_storage().nbytes():,}", code=Code.DAMAGED
+        )
     if tensor.dtype == torch.bool and tensor.numel() and tensor.contiguous().view(torch.uint8).max() > 1:
-        raise CheckpointError(f"{place} has values that are neither true nor false, so the file is damaged")
+        raise CheckpointError(
+            f"{place} has values that are neither true nor false, so the file is damaged", code=Code.DAMAGED
+        )
     return claimed
 
 
@@ -107,5 +120,6 @@ def _refuse_not_finite(path: str, name: str, tensor: Tensor) -> None:
     count = int((~torch.isfinite(tensor)).sum())
     raise CheckpointError(
         f"{path}: {name} has {count:,} of {tensor.numel():,} values that are NaN or infinite; the training "
-        "diverged or the file is damaged, so take an earlier checkpoint"
+        "diverged or the file is damaged, so take an earlier checkpoint",
+        code=Code.CHECKPOINT,
     )

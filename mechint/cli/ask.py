@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mechint.codes import Code
 from mechint.engine.exit import ExitCode, code_of_error, worst
-from mechint.errors import MechintError, UsageError
+from mechint.errors import MechintError, UsageError, coded
 from mechint.results.redact import redact
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def load_plugins(names: Sequence[str]) -> Plugins:
     plugins = Plugins(list_plugins())
     for name in (*ALWAYS, *names):
         if name not in plugins.listed:
-            raise UsageError(f"no plugin is named {name!r}{did_you_mean(name, plugins.listed)}")
+            raise UsageError(
+                f"no plugin is named {name!r}{did_you_mean(name, plugins.listed)}", code=Code.UNKNOWN_PLUGIN
+            )
         plugins.load(name)
     return plugins
 
@@ -49,7 +52,8 @@ def for_each(specs: Sequence[str], act: Callable[[str], Any]) -> ExitCode:
 
 def say_error(error: Exception | str) -> None:
     """Print an error to standard error, without the secrets that a path or a URL in it may hold."""
-    click.echo(redact(str(error)).rstrip("\n"), err=True)
+    text = coded(error) if isinstance(error, MechintError) else str(error)
+    click.echo(redact(text).rstrip("\n"), err=True)
 
 
 def count(number: int, thing: str) -> str:

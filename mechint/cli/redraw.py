@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mechint.cli.ask import count, load_plugins, say_error
-from mechint.engine.exit import ExitCode
+from mechint.cli.ask import count, load_plugins
+from mechint.cli.observers import report_command, say_broken
+from mechint.engine.exit import ExitCode, worst
 from mechint.errors import UsageError
 
 if TYPE_CHECKING:
     from mechint.checkpoint.finished import FinishedAnalysis
-    from mechint.engine.run import Finished
+    from mechint.cli.run_options import RunOptions
     from mechint.spec.values import Spec
 
-__all__ = ["draw_again", "report_broken", "to_draw_again"]
+__all__ = ["draw_again", "to_draw_again"]
 
 
 def to_draw_again(models: str | None, from_runs: str | None) -> FinishedAnalysis | None:
@@ -32,41 +32,27 @@ def to_draw_again(models: str | None, from_runs: str | None) -> FinishedAnalysis
     return find_finished(from_runs, checkpoints_beside=True) or _refuse(from_runs)
 
 
-def draw_again(
-    finished: FinishedAnalysis,
-    specs: Sequence[str],
-    overrides: Sequence[str],
-    plugins: Sequence[str],
-    *,
-    collect_only: bool,
-) -> ExitCode:
+def draw_again(finished: FinishedAnalysis, specs: Sequence[str], asked: RunOptions) -> ExitCode:
     """Draw a finished analysis again; a spec is read for what observers take from it, and judges nothing."""
     if len(specs) > 1:
         raise UsageError(f"{finished.folder} is one analysis to draw again, and {len(specs)} specs were given")
-    if overrides and not specs:
+    if asked.overrides and not specs:
         raise UsageError("--set changes a spec, and none was given")
     if finished.kind == "older":
-        return _draw_older(finished.folder, collect_only=collect_only)
-    if collect_only:
+        return _draw_older(finished.folder, collect_only=asked.collect_only)
+    if asked.collect_only:
         return _print_items(finished.folder)
     from mechint.engine.redraw import redraw_run
 
-    loaded = load_plugins(plugins)
+    loaded = load_plugins((*asked.reporters, *asked.named))
     spec: Spec | None = None
     if specs:
         from mechint.engine.collect import read_spec
 
-        spec = read_spec(specs[0], loaded, overrides)
-    drawn = redraw_run(finished.folder, loaded, spec)
-    report_broken(drawn)
-    return drawn.code
-
-
-def report_broken(finished: Finished) -> None:
-    """Say which observers raised, each with its traceback."""
-    for name, error in finished.broken:
-        say_error("".join(traceback.format_exception(error)))
-        say_error(f"observer {name} broke; the other reports are complete")
+        spec = read_spec(specs[0], loaded, asked.overrides)
+    drawn = redraw_run(finished.folder, loaded, asked.reporting, spec)
+    say_broken(drawn.broken)
+    return worst([drawn.code, report_command([drawn.report], loaded, asked.reporting)])
 
 
 def _refuse(path: str) -> FinishedAnalysis:

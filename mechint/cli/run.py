@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,77 +11,57 @@ import click
 
 from mechint import __version__
 from mechint.cli.ask import HELP, count, for_each, load_plugins
-from mechint.cli.redraw import draw_again, report_broken, to_draw_again
+from mechint.cli.observers import report_command, say_broken
+from mechint.cli.redraw import draw_again, to_draw_again
+from mechint.cli.run_options import RunOptions, run_options
+from mechint.codes import Code
 from mechint.engine.exit import ExitCode, worst
+from mechint.engine.last_failed import failed_first, read_failed, remember
+from mechint.engine.select import named_specs, select
+from mechint.engine.smoke import shrink
 from mechint.errors import UsageError
 from mechint.spec.find import find_specs
 
 if TYPE_CHECKING:
     from mechint.engine.plugins import Plugins
+    from mechint.results.values import RunReport
     from mechint.spec.values import Plan
 
 __all__ = ["run_command", "validate"]
 
-REPORTERS = ("terminal", "markdown", "compare", "html")
-"""Loaded for every run."""
-
 
 @click.command("run", context_settings=HELP)
-@click.argument("specs", nargs=-1, metavar="SPEC...")
-@click.option(
-    "--models",
-    metavar="PATH",
-    help="Analyse this file, glob, folder, package:… or hf:… instead of the spec's; draw a finished analysis again.",
-)
-@click.option(
-    "--from-runs", metavar="DIR", help="Draw the figures and reports of this finished run again, without its model."
-)
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: method.steps=50.")
-@click.option(
-    "-p", "--plugin", "named", multiple=True, metavar="NAME", help="Load an installed plugin: a reporter, metrics."
-)
-@click.option("--validate", is_flag=True, help="Check the specs and stop.")
-@click.option("--collect-only", is_flag=True, help="List the items that would run and stop.")
+@run_options
 @click.version_option(__version__, prog_name="mechint")
-def run_command(
-    specs: tuple[str, ...],
-    models: str | None,
-    from_runs: str | None,
-    overrides: tuple[str, ...],
-    named: tuple[str, ...],
-    *,
-    validate: bool,
-    collect_only: bool,
-) -> None:
+def run_command(asked: RunOptions) -> None:
     """Run the analyses of one or more SPECs and check their faithfulness assertions. A folder stands for its specs.
 
     With --from-runs, or where --models names a finished analysis, draw that again; its verdicts are the exit status.
 
     Exit status: 0 all passed, 1 an assertion failed, 2 interrupted, 3 internal or plugin error, 4 wrong usage or spec,
-    5 nothing collected, 7 an item could not be measured, 8 undecided.
+    5 nothing collected or selected, 7 an item could not be measured, 8 undecided.
     """
-    finished = None if validate else to_draw_again(models, from_runs)
-    if not specs and finished is None:
+    finished = None if asked.validate else to_draw_again(asked.models, asked.from_runs)
+    if not asked.specs and finished is None:
         raise UsageError("no spec given\n  hint: mechint-run specs/kv_ablation.yaml")
-    found = find_specs(specs)
-    if validate:
-        sys.exit(for_each(found, lambda path: _validate(path, overrides, named)))
+    found, ids = named_specs(asked.specs)
+    if asked.validate:
+        sys.exit(for_each(found, lambda path: _validate(path, asked.overrides, asked.named)))
     if finished is not None:
-        sys.exit(draw_again(finished, found, overrides, (*REPORTERS, *named), collect_only=collect_only))
-    plans: list[tuple[Plan, Plugins]] = []
-    code = for_each(found, lambda path: plans.append(_collect(path, models, overrides, named)))
+        sys.exit(draw_again(finished, found, asked))
+    plans: list[Plan] = []
+    plugins: dict[str, Plugins] = {}
+    code = for_each(found, lambda path: plans.append(_collect(path, asked, plugins)))
     if code is not ExitCode.PASSED:
         sys.exit(code)
-    _refuse_shared_folders([plan for plan, _ in plans])
-    if collect_only:
-        _print_items([plan for plan, _ in plans])
+    failed = read_failed() if asked.last_failed or asked.failed_first else frozenset()
+    plans = failed_first(select(plans, asked.selection(ids, failed)), failed)
+    running = [plan for plan in plans if plan.items]
+    _refuse_shared_folders(running)
+    if asked.collect_only:
+        _print_items(plans, asked.reporting.verbosity)
         sys.exit(ExitCode.PASSED)
-    codes: list[ExitCode] = []
-    for plan, loaded in plans:
-        codes.append(_run(plan, loaded))
-        if codes[-1] is ExitCode.INTERRUPTED:
-            break
-    sys.exit(worst(codes))
+    sys.exit(_run_all(running, plugins, asked))
 
 
 @click.command()
@@ -98,26 +78,53 @@ def _validate(path: str, overrides: Sequence[str] = (), named: Sequence[str] = (
     click.echo(f"{path}: valid, {count(len(spec.cells), 'item')} for each checkpoint")
 
 
-def _collect(path: str, models: str | None, overrides: Sequence[str], named: Sequence[str]) -> tuple[Plan, Plugins]:
+def _collect(path: str, asked: RunOptions, plugins: dict[str, Plugins]) -> Plan:
+    """The plan of a spec; the plugins that were loaded for it are added under its path."""
     from mechint.engine.collect import collect_plan
 
-    plugins = load_plugins((*REPORTERS, *named))
-    return collect_plan(path, plugins, models=models, overrides=overrides), plugins
+    plugins[path] = load_plugins((*asked.reporters, *asked.named))
+    plan = collect_plan(path, plugins[path], models=asked.models, overrides=asked.overrides)
+    return shrink(plan) if asked.smoke else plan
 
 
-def _run(plan: Plan, plugins: Plugins) -> ExitCode:
-    from mechint.engine.run import run_plan
+def _run_all(plans: Sequence[Plan], plugins: Mapping[str, Plugins], asked: RunOptions) -> ExitCode:
+    """Run every plan until one is interrupted or as many items failed as are allowed; the worst code."""
+    from mechint.engine.run import failures, run_plan
 
-    finished = run_plan(plan, plugins)
-    report_broken(finished)
-    return finished.code
+    codes: list[ExitCode] = []
+    reports: list[RunReport] = []
+    allowed = asked.failures_allowed
+    for plan in plans:
+        finished = run_plan(plan, plugins[plan.spec.path], asked.reporting, allowed)
+        reports.append(finished.report)
+        codes += [finished.code, say_broken(finished.broken)]
+        _remember(finished.report)
+        if allowed is not None:
+            allowed -= failures(finished.report.items)
+        if finished.report.interrupted or (allowed is not None and allowed <= 0):
+            break
+    codes.append(report_command(reports, plugins[plans[0].spec.path], asked.reporting))
+    return worst(codes)
 
 
-def _print_items(plans: Sequence[Plan]) -> None:
+def _remember(report: RunReport) -> None:
+    try:
+        remember(report)
+    except OSError as error:
+        click.echo(f"which items failed cannot be noted for --lf: {error}", err=True)
+
+
+def _print_items(plans: Sequence[Plan], verbosity: int) -> None:
     for plan in plans:
         for item in plan.items:
             click.echo(item.nodeid)
-    click.echo(f"\n{count(sum(len(plan.items) for plan in plans), 'item')} collected")
+    if verbosity < 0:
+        return
+    collected, left = sum(plan.collected for plan in plans), sum(len(plan.items) for plan in plans)
+    if left == collected:
+        click.echo(f"\n{count(collected, 'item')} collected")
+    else:
+        click.echo(f"\n{left}/{count(collected, 'item')} collected ({collected - left} deselected)")
 
 
 def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
@@ -128,6 +135,7 @@ def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
         if folder in owners:
             raise UsageError(
                 f"{owners[folder]} and {plan.spec.path} both write to {plan.spec.output_dir}\n"
-                f"  hint: give each its own output_dir"
+                f"  hint: give each its own output_dir",
+                code=Code.OUTPUT_DIR,
             )
         owners[folder] = plan.spec.path

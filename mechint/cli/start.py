@@ -16,8 +16,10 @@ from mechint import __version__
 from mechint.cli.ask import HELP, say_error
 from mechint.cli.come_over import import_kconfig
 from mechint.cli.compare import compare
+from mechint.cli.explain import explain
 from mechint.cli.gate import baseline, selftest
 from mechint.cli.look import doctor, methods, schema, task
+from mechint.cli.merge import merge
 from mechint.cli.report import report
 from mechint.cli.run import run_command, validate
 from mechint.cli.train import train
@@ -36,6 +38,7 @@ def cli() -> None:
 _COMMANDS = (
     run_command,
     validate,
+    merge,
     methods,
     schema,
     doctor,
@@ -44,6 +47,7 @@ _COMMANDS = (
     baseline,
     compare,
     selftest,
+    explain,
     train,
     import_kconfig,
 )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from mechint import __version__
+from mechint.codes import Code
 from mechint.errors import UsageError
 from mechint.files import sha256_of, write_bytes, write_text
 from mechint.results.store import read_json, read_report
@@ -75,7 +76,7 @@ class Baseline:
         found = [item for item in self.file.items if item.family == family]
         if not found:
             names = ", ".join(dict.fromkeys(item.family for item in self.file.items))
-            raise UsageError(f"{self.path}: the baseline has no {family}; it has {names}")
+            raise UsageError(f"{self.path}: the baseline has no {family}; it has {names}", code=Code.BASELINE)
         return found
 
     def measures(self, family: str) -> frozenset[str]:
@@ -94,7 +95,10 @@ class Baseline:
         refuse_other_examples(self.path, values)
         measured = [estimate_measures(one) for one in values]
         if metric not in measured[0]:
-            raise UsageError(f"{self.path}: the baseline has no {metric} of every example; approve a run that has")
+            raise UsageError(
+                f"{self.path}: the baseline has no {metric} of every example; approve a run that has",
+                code=Code.BASELINE,
+            )
         return over_runs([estimates[metric] for estimates in measured])
 
     def differences(self, family: str, methodology: Methodology) -> Iterator[str]:
@@ -115,13 +119,16 @@ def approve(run: Path, reason: str, target: Path | None = None) -> Path:
     from mechint.faithfulness.per_example import read_tensors
 
     if os.environ.get("CI", "").lower() not in ("", "0", "false"):
-        raise UsageError("a baseline is approved by a person; CI is set\n  hint: approve it on your own machine")
+        raise UsageError(
+            "a baseline is approved by a person; CI is set\n  hint: approve it on your own machine", code=Code.BASELINE
+        )
     report = read_report(run / "results.json")
     _refuse_unfit(report, run)
     path = target or baseline_of(report)
     tensors = {
         f"{item.id}/{name}": tensor
         for item in report.items
+        if item.measured
         for name, tensor in read_tensors(run / item.id / PER_EXAMPLE)[1].items()
     }
     beside = path.with_suffix(".safetensors")
@@ -134,7 +141,7 @@ def approve(run: Path, reason: str, target: Path | None = None) -> Path:
         mechint=__version__,
         values=beside.name,
         values_sha256=sha256_of(beside),
-        items=tuple(_approved(item) for item in report.items),
+        items=tuple(_approved(item) for item in report.items if item.measured),
     )
     write_text(path, file.model_dump_json(indent=2) + "\n")
     return path
@@ -154,12 +161,14 @@ def read_baseline(path: str) -> Baseline:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{path}: not a baseline of mechint: {where}: {first['msg'].lower()}") from None
+        raise UsageError(
+            f"{path}: not a baseline of mechint: {where}: {first['msg'].lower()}", code=Code.BASELINE
+        ) from None
     beside = Path(path).parent / Path(file.values).name
     if not beside.is_file():
-        raise UsageError(f"{path}: its values, {beside.name}, are not beside it")
+        raise UsageError(f"{path}: its values, {beside.name}, are not beside it", code=Code.BASELINE)
     if sha256_of(beside) != file.values_sha256:
-        raise UsageError(f"{beside}: is not the file that was approved; approve the run again")
+        raise UsageError(f"{beside}: is not the file that was approved; approve the run again", code=Code.BASELINE)
     _, tensors = read_tensors(beside)
     values = {
         item.id: PerExample.of_tensors(
@@ -199,10 +208,16 @@ def _approved(item: ItemReport) -> BaselineItem:
 
 
 def _refuse_unfit(report: RunReport, run: Path) -> None:
+    if report.smoke:
+        raise UsageError(
+            f"{run}: cannot be a baseline: it was run with --smoke, so its numbers mean nothing", code=Code.BASELINE
+        )
     broken = [item.id for item in report.items if item.outcome is Outcome.ERROR]
-    if broken or report.interrupted or not report.items:
+    if broken or report.interrupted or not any(item.measured for item in report.items):
         why = f"{len(broken)} items have errors, {broken[0]} among them" if broken else "the run was interrupted"
-        raise UsageError(f"{run}: cannot be a baseline: {why if report.items else 'it has no items'}")
+        raise UsageError(
+            f"{run}: cannot be a baseline: {why if report.items else 'it has no items'}", code=Code.BASELINE
+        )
 
 
 def _short(value: object) -> str:

@@ -11,6 +11,7 @@ from mechint.faithfulness.measures import COMPARED, FULL, MEASURES
 from mechint.spec.catalog import Catalog
 from mechint.spec.document import Document, read_document
 from mechint.spec.grammar import compile_grammar
+from mechint.spec.include import resolve_include
 from mechint.spec.options import OptionsModel
 from mechint.spec.override import apply_overrides
 from mechint.spec.plan import plan
@@ -39,7 +40,7 @@ def collect_plan(path: str, plugins: Plugins, *, models: str | None, overrides: 
 
 def read_spec(path: str, plugins: Plugins, overrides: Sequence[str] = ()) -> Spec:
     """Read and validate a spec; raises SpecError with every fault."""
-    document = apply_overrides(read_document(path), overrides)
+    document = apply_overrides(resolve_include(read_document(path)), overrides)
     for name in _named(document, plugins):
         plugins.load(name)
     try:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from mechint.codes import Code
 from mechint.engine.collect import is_tracker
 from mechint.engine.plugins import Listed, Plugins
 from mechint.errors import UsageError
@@ -40,7 +41,7 @@ def list_methods(plugins: Plugins) -> str:
 def describe_plugin(plugins: Plugins, name: str) -> str:
     """One plugin with every option: type, default and meaning."""
     if name not in plugins.listed:
-        raise UsageError(f"no plugin is named {name!r}{did_you_mean(name, plugins.listed)}")
+        raise UsageError(f"no plugin is named {name!r}{did_you_mean(name, plugins.listed)}", code=Code.UNKNOWN_PLUGIN)
     plugins.load(name)
     listed = plugins.listed[name]
     lines = [f"{name}  [{listed.origin}]", _summary(plugins, listed)]

@@ -31,7 +31,7 @@ def diff(run: Path, path: str | None) -> list[str]:
 def _families(report: RunReport) -> dict[str, list[ItemReport]]:
     found: dict[str, list[ItemReport]] = {}
     for item in report.items:
-        if item.error is None:
+        if item.measured:
             found.setdefault(item.family, []).append(item)
     return found
 

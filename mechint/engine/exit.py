@@ -12,7 +12,7 @@ from mechint.results.outcome import Outcome
 if TYPE_CHECKING:
     from mechint.results.values import Verdict
 
-__all__ = ["ExitCode", "code_of_error", "conclude", "judge_item", "worst"]
+__all__ = ["ExitCode", "code_of_error", "conclude", "holds", "judge_item", "worst"]
 
 
 class ExitCode(IntEnum):
@@ -20,13 +20,14 @@ class ExitCode(IntEnum):
 
     PASSED = 0
     FAILED = 1
-    """An assertion does not hold."""
+    """An assertion does not hold, or all hold where the spec expects a failure."""
     INTERRUPTED = 2
     INTERNAL = 3
     """A plugin cannot be loaded, an observer broke, or mechint did. A method that raises costs its own item only."""
     USAGE = 4
     """The command line or a spec is wrong."""
     NOTHING_COLLECTED = 5
+    """No checkpoint or spec is there, or no item was selected."""
     INCOMPLETE = 7
     """An item could not be measured."""
     UNDECIDED = 8
@@ -47,18 +48,32 @@ _PRECEDENCE = (
 
 _BY_OUTCOME = {
     Outcome.FAILED: ExitCode.FAILED,
+    Outcome.XPASSED: ExitCode.FAILED,
     Outcome.ERROR: ExitCode.INCOMPLETE,
     Outcome.UNDECIDED: ExitCode.UNDECIDED,
     Outcome.WARNED: ExitCode.PASSED,
     Outcome.PASSED: ExitCode.PASSED,
+    Outcome.XFAILED: ExitCode.PASSED,
+    Outcome.SKIPPED: ExitCode.PASSED,
 }
 
 
-def judge_item(verdicts: Sequence[Verdict]) -> Outcome:
-    """The outcome of an item that was measured: its worst verdict; passed if it asserts nothing."""
+def holds(outcome: Outcome) -> bool:
+    """Whether an item that came to this has nothing against it."""
+    return _BY_OUTCOME[outcome] is ExitCode.PASSED
+
+
+def judge_item(verdicts: Sequence[Verdict], *, fails: bool = False) -> Outcome:
+    """The outcome of an item that was measured: its worst verdict; passed if it asserts nothing.
+
+    Of one that is expected to fail, a failure is none and a pass is one; what is undecided stays so.
+    """
     found = {verdict.outcome for verdict in verdicts}
     order = (Outcome.FAILED, Outcome.UNDECIDED, Outcome.WARNED)
-    return next((outcome for outcome in order if outcome in found), Outcome.PASSED)
+    outcome = next((outcome for outcome in order if outcome in found), Outcome.PASSED)
+    if not fails or outcome is Outcome.UNDECIDED:
+        return outcome
+    return Outcome.XFAILED if outcome is Outcome.FAILED else Outcome.XPASSED
 
 
 def conclude(outcomes: Sequence[Outcome], *, interrupted: bool) -> tuple[Outcome, ExitCode]:

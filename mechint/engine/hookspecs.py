@@ -15,6 +15,7 @@ import pluggy
 if TYPE_CHECKING:
     from mechint.circuit.circuit import Analysis
     from mechint.journal import Journal, Progress
+    from mechint.results.reporting import Reporting
     from mechint.results.values import ItemReport, RunReport
     from mechint.spec.options import OptionsModel
     from mechint.spec.schedules import Schedules
@@ -89,7 +90,7 @@ def mechint_figures(report: ItemReport, folder: Path) -> Sequence[str]:
 
 
 @_spec
-def mechint_observers() -> Sequence[object]:
+def mechint_observers(reporting: Reporting) -> Sequence[object]:
     """Return fresh objects whose hooks watch one run, for observers that keep state. Called once a run."""
     raise NotImplementedError
 
@@ -101,7 +102,7 @@ def mechint_run_started(plan: Plan) -> None:
 
 @_spec
 def mechint_item_started(item: Item) -> None:
-    """Observe that an item begins."""
+    """Observe that an item begins. Never called for one that the spec skips."""
 
 
 @_spec
@@ -111,12 +112,13 @@ def mechint_progress(item: Item, progress: Progress) -> None:
 
 @_spec
 def mechint_item_finished(report: ItemReport, folder: Path) -> None:
-    """Observe an item's report. Called after the item's folder is complete, for failed and broken items too."""
+    """Observe an item's report. Called after the item's folder is complete, for failed and broken items too; an item
+    that the spec skips has no folder and is in the run's report alone."""
 
 
 @_spec
 def mechint_run_finished(report: RunReport, output_dir: Path) -> None:
-    """Observe the run's report. Called last, after ``results.json`` is on disk, or when a run is drawn again."""
+    """Observe the run's report. Called at its end, after ``results.json`` is on disk, or when a run is drawn again."""
 
 
 @_spec
@@ -125,3 +127,8 @@ def mechint_redraw_started(report: RunReport, output_dir: Path) -> None:
 
     What its searches logged stands in each item's ``metrics.jsonl``.
     """
+
+
+@_spec
+def mechint_command_finished(reports: Sequence[RunReport], reporting: Reporting) -> None:
+    """Observe the end of a command with the reports of all its runs. Called once, for files over several specs."""

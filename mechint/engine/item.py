@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mechint.faithfulness.per_example import PerExample
     from mechint.task.metric import Metric
 
-__all__ = ["SAVED", "analyze", "finish_item", "measure_item", "seal_item"]
+__all__ = ["SAVED", "analyze", "finish_item", "measure_item", "seal_item", "skipped_item"]
 
 EFFECTS = "effects.safetensors"
 SAVED = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors", EFFECTS)
@@ -54,6 +54,11 @@ def measure_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Pr
     return replace(measured, report=report)
 
 
+def skipped_item(item: Item) -> ItemReport:
+    """The report of an item that the spec says not to measure."""
+    return blank_item(item).model_copy(update={"outcome": Outcome.SKIPPED, "marked": item.cell.skip or ""})
+
+
 def finish_item(report: ItemReport, folder: Path) -> ItemReport:
     """Write a judged item's report into its folder; where that cannot be done the report says so."""
     try:
@@ -76,9 +81,10 @@ def seal_item(report: ItemReport, folder: Path) -> ItemReport:
 
 def _broken(report: ItemReport, error: Exception) -> ItemReport:
     """The report with an error in the place of an outcome; only bugs keep their traceback."""
-    known = isinstance(error, MechintError)
+    known = error if isinstance(error, MechintError) else None
     facts = ErrorFacts(
         kind=type(error).__name__,
+        code=known.code if known else "",
         message=str(error) if known else f"{type(error).__name__}: {error}",
         traceback=None if known else "".join(traceback.format_exception(error)),
     )

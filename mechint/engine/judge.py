@@ -57,11 +57,15 @@ def judge(measured: Sequence[Measured]) -> list[ItemReport]:
 
 
 def _judged(one: Measured, family: tuple[Measured, ...], dropped: Mapping[_Key, Verdict]) -> ItemReport:
+    expected = one.item.cell.xfail
     verdicts = tuple(
         _judge_one(assertion, line, one, family) if assertion.max_drop is None else dropped[_key(one, assertion, line)]
         for assertion, line in _assertions(one)
     )
-    return one.report.model_copy(update={"verdicts": verdicts, "outcome": judge_item(verdicts)})
+    files = one.item.cell.files or ("",) * len(verdicts)
+    placed = tuple(v.model_copy(update={"file": file}) for v, file in zip(verdicts, files, strict=True))
+    outcome = judge_item(placed, fails=expected is not None)
+    return one.report.model_copy(update={"verdicts": placed, "outcome": outcome, "marked": expected or ""})
 
 
 def _judge_one(assertion: Assertion, line: int | None, one: Measured, family: tuple[Measured, ...]) -> Verdict:

@@ -18,6 +18,7 @@ import pluggy
 
 import mechint.plugins
 from mechint import __version__
+from mechint.codes import Code
 from mechint.engine import hookspecs
 from mechint.errors import PluginError, first_line
 
@@ -54,7 +55,8 @@ def list_plugins() -> dict[str, Listed]:
         if other is not None:
             raise PluginError(
                 f"two plugins are named {plugin.name!r}: one from {other.origin} ({other.module}), "
-                f"one from {plugin.origin} ({plugin.module})\n  hint: uninstall one of the two"
+                f"one from {plugin.origin} ({plugin.module})\n  hint: uninstall one of the two",
+                code=Code.PLUGIN_TWINS,
             )
         found[plugin.name] = plugin
     return found
@@ -82,7 +84,8 @@ class Plugins:
         # A module may raise anything, such as an exit or a class of its own below BaseException.
         except BaseException as error:
             why = f"{type(error).__name__}: {first_line(Exception(error))}"
-            raise PluginError(f"plugin {name!r} of {plugin.origin} cannot be imported: {why}") from error
+            message = f"plugin {name!r} of {plugin.origin} cannot be imported: {why}"
+            raise PluginError(message, code=Code.PLUGIN_IMPORT) from error
         try:
             self._manager.register(module, name=name)
             self._manager.check_pending()

@@ -23,8 +23,9 @@ from mechint.engine.watchers import Watchers
 from mechint.errors import UsageError
 from mechint.files import sha256_of
 from mechint.results.facts import spec_facts
+from mechint.results.reporting import Reporting
 from mechint.results.store import DONE, read_json, read_report, write_done
-from mechint.results.values import ItemReport, RunReport
+from mechint.results.values import ItemReport, Outcome, RunReport
 from mechint.spec.suggest import did_you_mean
 from mechint.spec.values import Spec
 
@@ -33,14 +34,15 @@ __all__ = ["redraw_run"]
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 
 
-def redraw_run(folder: Path, plugins: Plugins, spec: Spec | None = None) -> Finished:
+def redraw_run(folder: Path, plugins: Plugins, reporting: Reporting, spec: Spec | None = None) -> Finished:
     """Draw the run in a folder again; UsageError, before anything is written, where its files do not allow that.
 
     Trackers are told that the run names, or those of ``spec`` where the command line gives one.
     """
     report = read_report(folder / "results.json")
     code = _code_of(report, folder)
-    for item in report.items:
+    drawn = [item for item in report.items if item.outcome is not Outcome.SKIPPED]
+    for item in drawn:
         _check_places(item, folder)
         if item.error is None:
             _load_method(item, plugins, folder)
@@ -48,9 +50,9 @@ def redraw_run(folder: Path, plugins: Plugins, spec: Spec | None = None) -> Fini
     told = report if spec is None else report.model_copy(update={"spec": spec_facts(spec)})
     for name in told.spec.trackers:
         plugins.load(name)
-    watchers = Watchers(plugins)
+    watchers = Watchers(plugins, reporting)
     watchers.notify("mechint_redraw_started", report=told, output_dir=folder)
-    for item in report.items:
+    for item in drawn:
         _redraw_item(item, plugins, folder / item.id, watchers)
     watchers.notify("mechint_run_finished", report=told, output_dir=folder)
     if watchers.broken:

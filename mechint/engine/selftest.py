@@ -63,7 +63,7 @@ def selftest(spec: Spec, draws: int, seed: int) -> list[Tested]:
         raise UsageError(f"{folder}: holds the run of {report.spec.name!r}, and the spec is {spec.name!r}")
     families: dict[str, list[ItemReport]] = {}
     for item in report.items:
-        if item.error is None:
+        if item.measured:
             families.setdefault(item.family, []).append(item)
     if not families:
         raise UsageError(f"{folder}: no item of the run was measured")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mechint.engine.plugins import Plugins
+from mechint.results.reporting import Reporting
 
 __all__ = ["Watchers"]
 
@@ -10,10 +11,10 @@ __all__ = ["Watchers"]
 class Watchers:
     """Tells observers what happens and remembers the first error of each that raises."""
 
-    def __init__(self, plugins: Plugins) -> None:
+    def __init__(self, plugins: Plugins, reporting: Reporting) -> None:
         self.broken: dict[str, Exception] = {}
         self._plugins = plugins
-        for observers in plugins.collect("mechint_observers"):
+        for observers in plugins.collect("mechint_observers", reporting=reporting):
             for observer in observers:
                 plugins.add(observer)
 

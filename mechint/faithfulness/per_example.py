@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mechint.codes import Code
 from mechint.errors import UsageError, first_line
 from mechint.faithfulness.per_example_faults import find_fault
 from mechint.files import refuse_unusual, write_bytes
@@ -111,10 +112,14 @@ class PerExample:
         """Read what ``save`` wrote; UsageError where it cannot be read."""
         facts, tensors = read_tensors(path)
         if "metric" not in facts:
-            raise UsageError(f"{path}: states no metric, so it is not the per-example values of a run")
+            raise UsageError(
+                f"{path}: states no metric, so it is not the per-example values of a run", code=Code.UNREADABLE_RESULTS
+            )
         values = cls.of_tensors(tensors, facts["metric"], higher_is_better=facts.get("better") == "higher")
         if fault := find_fault(values):
-            raise UsageError(f"{path}: {fault}, so it is not the per-example values of a run")
+            raise UsageError(
+                f"{path}: {fault}, so it is not the per-example values of a run", code=Code.UNREADABLE_RESULTS
+            )
         return values
 
 
@@ -127,7 +132,9 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise UsageError(f"{path}: cannot be read as per-example values: {first_line(error)}") from None
+        raise UsageError(
+            f"{path}: cannot be read as per-example values: {first_line(error)}", code=Code.UNREADABLE_RESULTS
+        ) from None
 
 
 def stack_draws(flat: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:

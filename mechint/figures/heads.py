@@ -19,6 +19,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
+from mechint.codes import Code
 from mechint.errors import UsageError
 from mechint.figures.channels import SiteScores, read_scores, score_table
 from mechint.figures.style import INK, drawing, dress, fit, head, sparse, write
@@ -112,7 +113,7 @@ def draw_head_map(masks_path: Path, title: str, scores_are: str, target: Path) -
     heads_only = [site for site in sites if site.scores.shape[1] == 1]
     maps = _maps(heads_only)
     if not maps:
-        raise UsageError(f"{masks_path}: holds no heads; its units are channels")
+        raise UsageError(f"{masks_path}: holds no heads; its units are channels", code=Code.UNREADABLE_RESULTS)
     others = list(dict.fromkeys(site.kind for site in sites if site.scores.shape[1] > 1))
     layout, scale = _lay_out(maps), _Scale.of(maps)
     with drawing(target, *layout.size, score_table(heads_only)) as figure:

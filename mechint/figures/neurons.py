@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
+from mechint.codes import Code
 from mechint.errors import UsageError
 from mechint.figures.channels import SiteScores, read_scores, score_table
 from mechint.figures.style import BLUE, FAINT, GREY, INK, MOST_SHAPES, ORANGE, drawing, dress, fit, write
@@ -81,7 +82,7 @@ def draw_neuron_scores(masks_path: Path, title: str, scores_are: str, target: Pa
     """Draw the neurons of ``final_masks.pt``, every other site left out."""
     sites = [site for site in read_scores(masks_path) if site.kind == _KIND]
     if not sites:
-        raise UsageError(f"{masks_path}: holds no neurons, such as {_KIND}.0")
+        raise UsageError(f"{masks_path}: holds no neurons, such as {_KIND}.0", code=Code.UNREADABLE_RESULTS)
     neurons = _Neurons.of(sites)
     room = min(max(0.32 * len(sites), 3.4), 14.0)
     width, height = _LEFT + room + _RIGHT, _TOP + _PLOT + _GAP + _BARS + _BOTTOM

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from mechint.codes import with_code
 from mechint.results.values import ErrorFacts, ItemReport, Outcome, RunReport, Verdict
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "run_line",
     "sentence",
     "site_ranges",
+    "spec_of",
     "visible",
 ]
 
@@ -91,13 +93,19 @@ def sentence(verdict: Verdict) -> str:
 
 def place(report: ItemReport, verdict: Verdict) -> str:
     """Where the assertion is stated: ``specs/kv_ablation.yaml:27``."""
-    spec = report.nodeid.removesuffix(f"::{report.id}")
-    return spec if verdict.line is None else f"{spec}:{verdict.line}"
+    file = verdict.file or spec_of(report)
+    return file if verdict.line is None else f"{file}:{verdict.line}"
+
+
+def spec_of(report: ItemReport) -> str:
+    """The path of the item's spec."""
+    return report.nodeid.removesuffix(f"::{report.id}")
 
 
 def cause(error: ErrorFacts) -> str:
-    """The error's class and message: ``CheckpointError: output/x.pt: truncated``."""
-    return error.message if error.message.startswith(f"{error.kind}:") else f"{error.kind}: {error.message}"
+    """The error's class, message and code: ``CheckpointError: output/x.pt: truncated [E501]``."""
+    told = error.message if error.message.startswith(f"{error.kind}:") else f"{error.kind}: {error.message}"
+    return with_code(told, error.code)
 
 
 def headline(report: ItemReport) -> dict[str, str]:
@@ -137,18 +145,24 @@ def counts(items: Iterable[ItemReport]) -> str:
     tally = Counter(item.outcome for item in items)
     passed, warned = tally[Outcome.PASSED] + tally[Outcome.WARNED], tally[Outcome.WARNED]
     errors = tally[Outcome.ERROR]
+    others = (Outcome.SKIPPED, Outcome.XFAILED, Outcome.XPASSED)
     parts = [
         (passed, f"{passed} passed" + (f" ({warned} with warnings)" if warned else "")),
         (tally[Outcome.FAILED], f"{tally[Outcome.FAILED]} failed"),
         (tally[Outcome.UNDECIDED], f"{tally[Outcome.UNDECIDED]} undecided"),
         (errors, f"{errors} error" + ("s" if errors > 1 else "")),
+        *((tally[outcome], f"{tally[outcome]} {outcome.value}") for outcome in others),
     ]
     return ", ".join(text for count, text in parts if count) or "no items"
 
 
 def run_line(run: RunReport) -> str:
-    """The run in one line: ``4 passed, 2 failed in 73.1s``."""
-    return f"{counts(run.items)} in {duration(run.seconds)}" + (", interrupted" if run.interrupted else "")
+    """The run in one line: ``4 passed, 2 failed, 6 deselected in 73.1s``."""
+    deselected = run.collected - len(run.selected)
+    left_out = f", {deselected} deselected" if deselected > 0 else ""
+    smoke = "smoke run: " if run.smoke else ""
+    end = ", interrupted" if run.interrupted else ""
+    return f"{smoke}{counts(run.items)}{left_out} in {duration(run.seconds)}{end}"
 
 
 def duration(seconds: float) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
+from mechint.codes import Code
 from mechint.errors import UsageError
 from mechint.files import read_bounded, sha256_of, write_text
 from mechint.results.redact import redact
@@ -56,21 +57,24 @@ def read_report(path: Path) -> RunReport:
     """Read a ``results.json``, or raise a UsageError that says where and why it cannot be read."""
     document = read_json(path)
     if not isinstance(document, dict) or "schema_version" not in document:
-        raise UsageError(f"{path}: not a report of mechint: it has no schema_version")
+        raise UsageError(f"{path}: not a report of mechint: it has no schema_version", code=Code.UNREADABLE_RESULTS)
     version = document["schema_version"]
     if isinstance(version, int) and version > _VERSION:
         raise UsageError(
             f"{path}: schema_version {version} is newer than this mechint reads ({_VERSION})\n"
-            "  hint: upgrade mechint, or run the spec again with this one"
+            "  hint: upgrade mechint, or run the spec again with this one",
+            code=Code.UNREADABLE_RESULTS,
         )
     try:
         report = RunReport.model_validate(document)
         checked_name(report.spec.name)
     except ValidationError as error:
         faults = [f"{path}: {_where(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
-        raise UsageError("\n".join(faults[:10] + [f"and {len(faults) - 10} more"] * (len(faults) > 10))) from None
+        raise UsageError(
+            "\n".join(faults[:10] + [f"and {len(faults) - 10} more"] * (len(faults) > 10)), code=Code.UNREADABLE_RESULTS
+        ) from None
     except ValueError as error:
-        raise UsageError(f"{path}: spec.name: {error}") from None
+        raise UsageError(f"{path}: spec.name: {error}", code=Code.UNREADABLE_RESULTS) from None
     for item in report.items:
         _refuse_misfit(path, item)
     return report
@@ -103,7 +107,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(_read_text(path).splitlines(), start=1):
         row = _parse(line, path, first_line=number) if line.strip() else {}
         if not isinstance(row, dict):
-            raise UsageError(f"{path}:{number}: expected an object, found {line[:40]!r}")
+            raise UsageError(f"{path}:{number}: expected an object, found {line[:40]!r}", code=Code.UNREADABLE_RESULTS)
         if row:
             rows.append(row)
     return rows
@@ -135,32 +139,36 @@ def _read_text(path: Path) -> str:
     try:
         return read_bounded(path, _MOST_BYTES).decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UsageError(f"{path}: cannot be read: {error.strerror}", code=Code.UNREADABLE_RESULTS) from None
     except UnicodeDecodeError:
-        raise UsageError(f"{path}: not UTF-8 text") from None
+        raise UsageError(f"{path}: not UTF-8 text", code=Code.UNREADABLE_RESULTS) from None
 
 
 def _parse(text: str, path: Path, *, first_line: int) -> Any:
     def refuse(constant: str) -> NoReturn:
-        raise UsageError(f"{path}: {constant} is not a number that JSON has")
+        raise UsageError(f"{path}: {constant} is not a number that JSON has", code=Code.UNREADABLE_RESULTS)
 
     # Counted before parsing: an empty list takes two bytes in the file and some sixty in memory.
     if text.count(",") + text.count("[") + text.count("{") > _MOST_VALUES:
-        raise UsageError(f"{path}: has more than {_MOST_VALUES:,} values")
+        raise UsageError(f"{path}: has more than {_MOST_VALUES:,} values", code=Code.UNREADABLE_RESULTS)
     try:
         return json.loads(text, parse_constant=refuse, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         if _CONFLICT.match(text.split("\n")[error.lineno - 1]):
-            raise UsageError(f"{path}:{line}: has the marks of an unfinished merge; choose one side") from None
+            raise UsageError(
+                f"{path}:{line}: has the marks of an unfinished merge; choose one side", code=Code.UNREADABLE_RESULTS
+            ) from None
         why = "ends in the middle of a value" if error.pos >= len(text.rstrip()) else error.msg.lower()
-        raise UsageError(f"{path}:{line}:{error.colno}: not JSON: {why}") from None
+        raise UsageError(f"{path}:{line}:{error.colno}: not JSON: {why}", code=Code.UNREADABLE_RESULTS) from None
     except RecursionError:
-        raise UsageError(f"{path}: nested too deeply to be a report") from None
+        raise UsageError(f"{path}: nested too deeply to be a report", code=Code.UNREADABLE_RESULTS) from None
     except _TwiceError as error:
-        raise UsageError(f"{path}: has the key {error} twice, so it is damaged or made to mislead") from None
+        raise UsageError(
+            f"{path}: has the key {error} twice, so it is damaged or made to mislead", code=Code.UNREADABLE_RESULTS
+        ) from None
     except ValueError:  # Python's own limit
-        raise UsageError(f"{path}: has a number of thousands of digits") from None
+        raise UsageError(f"{path}: has a number of thousands of digits", code=Code.UNREADABLE_RESULTS) from None
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

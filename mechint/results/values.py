@@ -52,7 +52,9 @@ class Verdict(ResultModel):
     text: str
     """The assertion as a sentence: ``faithfulness >= 0.8``."""
     line: int | None
-    """Where the spec states it."""
+    """Where it is stated."""
+    file: str = ""
+    """The file that states it, where that is not the spec itself."""
     metric: str
     actual: float | None
     """The measure as compared; null where it is undefined, or no number."""
@@ -184,6 +186,8 @@ class ErrorFacts(ResultModel):
 
     kind: str
     """The error's class, such as ``CheckpointError``."""
+    code: str = ""
+    """What ``mechint explain`` explains; empty for bugs."""
     message: str
     traceback: str | None
     """Only for bugs: an error that a user can mend has none."""
@@ -197,6 +201,8 @@ class ItemReport(ResultModel):
     """The id without the seed."""
     nodeid: str
     outcome: Outcome
+    marked: str = ""
+    """The spec's reason for skipping the item or expecting it to fail."""
     seconds: float
     cell: Mapping[str, Any]
     """The matrix values of the item."""
@@ -227,6 +233,11 @@ class ItemReport(ResultModel):
     artifacts: tuple[str, ...] = ()
     """File names in the item's folder."""
     error: ErrorFacts | None = None
+
+    @property
+    def measured(self) -> bool:
+        """Whether it has measures: it neither broke nor was skipped."""
+        return self.error is None and self.outcome is not Outcome.SKIPPED
 
 
 class SpecFacts(ResultModel):
@@ -261,6 +272,13 @@ class RunReport(ResultModel):
     outcome: Outcome
     exit_code: int
     interrupted: bool = False
+    smoke: bool = False
+    """Whether the budgets were tiny, so that the numbers mean nothing."""
+    collected: int = 0
+    """Items that the spec makes, before any were selected."""
+    selected: tuple[str, ...] = ()
+    """Ids of the items that were selected, in order, those of other shards included. The ones that are not among
+    ``items`` belong to other shards or were not reached."""
     items: tuple[ItemReport, ...]
 
 

@@ -12,17 +12,18 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from mechint.codes import Code
 from mechint.spec.assertion import parse_sentence
 from mechint.spec.document import Document, Finding, KeyPath
 from mechint.spec.explain import known_list
 from mechint.spec.grammar import Grammar
 from mechint.spec.header import Header
-from mechint.spec.matrix import Axis, Combination, combine, same_value
+from mechint.spec.matrix import Axis, Combination, combine, find_where_faults, same_value
 from mechint.spec.names import checked_output_dir
 from mechint.spec.needs import lacking
 from mechint.spec.nodes import MAX_FAULTS
 from mechint.spec.options import OptionsModel
-from mechint.spec.scalars import describe_value, quote
+from mechint.spec.scalars import quote
 from mechint.spec.schedules import Schedules
 from mechint.spec.suggest import did_you_mean
 from mechint.spec.values import Assertion, Cell, Choice, Faithfulness
@@ -38,6 +39,8 @@ class Stated:
 
     assertion: Assertion
     line: int | None
+    file: str
+    """Empty where it is the spec itself."""
     path: KeyPath
 
 
@@ -51,7 +54,7 @@ def build_header(document: Document, failed: Collection[str | int]) -> tuple[Hea
         try:
             checked_output_dir(values["output_dir"], trusted=document.place(("output_dir",)).line is None)
         except ValueError as error:
-            findings.append(Finding(path=("output_dir",), message=str(error)))
+            findings.append(Finding(path=("output_dir",), message=str(error), code=Code.UNUSABLE_NAME))
     return header, findings
 
 
@@ -86,15 +89,17 @@ def build_assertions(
         try:
             values = parse_sentence(item) if isinstance(item, str) else item
         except ValueError as error:
-            findings.append(Finding(path=path, message=str(error)))
+            findings.append(Finding(path=path, message=str(error), code=Code.ASSERTION))
             continue
         assertion, wrong = _build(Assertion, values, path)
         if assertion is not None:
             wrong = [
                 *_check_measure(assertion, grammar, path),
-                *_check_where(assertion, document, axes, path),
+                *find_where_faults(assertion.where, document, axes, path),
             ]
-            stated.append(Stated(assertion=assertion, line=document.place(path).line, path=path))
+            place = document.place(path)
+            file = "" if place.line is None or place.file == document.path else place.file
+            stated.append(Stated(assertion=assertion, line=place.line, file=file, path=path))
         findings += wrong
     return tuple(stated), findings
 
@@ -107,7 +112,11 @@ def build_cells(
     found: dict[Finding, list[Finding]] = {}
     cells: list[Cell | None] = []
     for combination in combine(axes):
-        cell, wrong = _build_cell(combination, combination.apply(tree), grammar, stated, failed)
+        try:
+            applied = combination.apply(tree)
+        except LookupError:  # it leads through what is no mapping, which the schema has reported
+            break
+        cell, wrong = _build_cell(combination, applied, grammar, stated, failed)
         cells.append(cell)
         for finding in wrong:
             found.setdefault(finding, []).append(replace(finding, path=combination.origin(finding.path)))
@@ -149,6 +158,7 @@ def _build_cell(
         schedules=schedules,
         faithfulness=faithfulness,
         lines=tuple(one.line for one in applying),
+        files=tuple(one.file for one in applying),
         seed=tree.get("seed", 0),
     )
     return cell, findings
@@ -157,16 +167,16 @@ def _build_cell(
 def _check_needs(faithfulness: Faithfulness, applying: Sequence[Stated]) -> Iterator[Finding]:
     for one in applying:
         if (words := lacking(one.assertion.name, faithfulness)) is not None:
-            yield Finding(path=one.path, message=f"{one.assertion.name} needs {words}")
+            yield Finding(path=one.path, message=f"{one.assertion.name} needs {words}", code=Code.ASSERTION)
 
 
 def _build_choice(
     kind: str, tree: Mapping[str, Any], grammar: Grammar, failed: Collection[str | int], findings: list[Finding]
 ) -> Choice | None:
     """The plugin that the section names, with its options; faults are added to ``findings``."""
-    if kind in failed or kind not in tree:
+    section = tree.get(kind, {})
+    if kind in failed or "name" not in section:  # reported, or made by the matrix where the section is misspelt
         return None
-    section = tree[kind]
     own = ("name", "metric") if kind == "task" else ("name",)
     model = (grammar.catalog.tasks if kind == "task" else grammar.catalog.methods)[section["name"]]
     assert model is not None, f"{kind} {section['name']} is not loaded, so its options cannot be built"
@@ -184,10 +194,19 @@ def _build(model: type[_Model], values: object, path: KeyPath) -> tuple[_Model |
         return None, [
             # A rule between keys is at home at the key above them.
             Finding(
-                path=(*path, *each["loc"]), message=_in_words(each["msg"]), at_key=isinstance(each["input"], Mapping)
+                path=(*path, *each["loc"]),
+                message=_in_words(each["msg"]),
+                at_key=isinstance(each["input"], Mapping),
+                code=_code_at((*path, *each["loc"])),
             )
             for each in found
         ]
+
+
+def _code_at(path: KeyPath) -> Code:
+    if path[:2] == ("faithfulness", "assert"):
+        return Code.ASSERTION
+    return Code.UNUSABLE_NAME if path[:1] in (("name",), ("tags",)) else Code.CONTRADICTION
 
 
 def _in_words(message: str) -> str:
@@ -199,21 +218,7 @@ def _check_measure(assertion: Assertion, grammar: Grammar, path: KeyPath) -> Ite
     measures = grammar.catalog.measures
     if assertion.metric and assertion.metric not in measures:
         message = f"unknown measure {quote(assertion.metric)}{did_you_mean(assertion.metric, measures)}"
-        yield Finding(path=path, message=message, hint=known_list("measures", measures))
-
-
-def _check_where(assertion: Assertion, document: Document, axes: Sequence[Axis], path: KeyPath) -> Iterator[Finding]:
-    by_name = {axis.name: axis for axis in axes}
-    for name, value in assertion.where.items():
-        at = (*path, "where", name)
-        if name not in by_name:
-            if document.holds(("matrix", name)):  # with faults of its own
-                continue
-            message = f"the matrix does not set {quote(name)}{did_you_mean(name, by_name)}"
-            yield Finding(path=at, message=message, hint=known_list("matrix paths", by_name), at_key=True)
-        elif not any(same_value(value, known) for known in by_name[name].values):
-            message = f"{describe_value(value)} is not a value that the matrix gives {quote(name)}"
-            yield Finding(path=at, message=message, hint=known_list("values", by_name[name].values))
+        yield Finding(path=path, message=message, hint=known_list("measures", measures), code=Code.UNKNOWN_NAME)
 
 
 def _with_shapes(tree: dict[str, Any]) -> dict[str, Any]:

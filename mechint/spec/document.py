@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mechint.codes import Code
 from mechint.errors import Fault, SpecError
 from mechint.spec.nodes import Node, Place, compose
 
@@ -48,6 +49,7 @@ class Finding:
     at_key: bool = False
     meant: str | None = None
     """The key that an unknown one probably stands for."""
+    code: Code = field(default=Code.CONTRADICTION, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,7 +83,7 @@ class Document:
     def fault(self, finding: Finding) -> Fault:
         """The finding with its place."""
         place = self.place(finding.path, at_key=finding.at_key)
-        return place.fault(finding.message, finding.hint)
+        return place.fault(finding.message, finding.hint, finding.code)
 
 
 def dotted(path: KeyPath) -> str:
@@ -135,7 +137,7 @@ def with_value(tree: Any, path: KeyPath, value: Any) -> Any:
 
 
 def _unreadable(path: str, what: str, hint: str | None = None) -> SpecError:
-    return SpecError([Fault(file=path, message=f"the spec {what}", hint=hint)])
+    return SpecError([Fault(file=path, message=f"the spec {what}", hint=hint, code=Code.UNREADABLE_SPEC)])
 
 
 def _decode(path: str, content: bytes) -> str:
@@ -147,10 +149,10 @@ def _decode(path: str, content: bytes) -> str:
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8", "replace")
         bad = f"byte 0x{content[error.start]:02x} is not UTF-8"
-        raise SpecError([_end_of(path, before).fault(bad, "save the file as UTF-8")]) from None
+        raise SpecError([_end_of(path, before).fault(bad, "save the file as UTF-8", Code.UNREADABLE_SPEC)]) from None
     if match := _FORBIDDEN.search(text):
         message = f"the control character U+{ord(match.group()):04X} is not allowed"
-        raise SpecError([_end_of(path, text[: match.start()]).fault(message)])
+        raise SpecError([_end_of(path, text[: match.start()]).fault(message, code=Code.UNUSABLE_SCALAR)])
     return text
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from jsonschema import ValidationError
 
+from mechint.codes import Code
 from mechint.spec.document import Finding, KeyPath, dotted
 from mechint.spec.grammar import Grammar
 from mechint.spec.nodes import MAX_FAULTS
@@ -105,6 +106,8 @@ def _explain_type(broken: _Broken) -> Finding:
     if broken.path in (("task",), ("method",)) and isinstance(broken.found, str):
         return replace(finding, hint="write it as {name: …} and its options")
     match broken.path:
+        case ("xfail" | "skip",):
+            return replace(finding, hint="write it as {reason: …}")
         case ("checkpoints",) | ("checkpoints", int()):
             return replace(finding, hint="write a path, or {path: …} and what its checkpoints leave out")
     return finding
@@ -114,7 +117,7 @@ def _wrong_type(broken: _Broken, wanted: list[str]) -> Finding:
     *first, last = (_TYPES[name] for name in wanted)
     expected = f"{', '.join(first)} or {last}" if first else last
     message = f"{label(broken.path)} must be {expected}, found {describe_value(broken.found)}"
-    return Finding(path=broken.path, message=message, hint=_type_hint(broken.found, wanted))
+    return Finding(path=broken.path, message=message, hint=_type_hint(broken.found, wanted), code=Code.WRONG_TYPE)
 
 
 def _type_hint(value: object, wanted: list[str]) -> str | None:
@@ -159,12 +162,12 @@ def _explain_enum(broken: _Broken) -> Finding:
     found = quote(broken.found) if isinstance(broken.found, str) else describe_value(broken.found)
     what = f"unknown {kind} {found}" if kind else f"{label(broken.path)} cannot be {found}"
     if not isinstance(broken.found, str):
-        return Finding(path=broken.path, message=what, hint=hint)
+        return Finding(path=broken.path, message=what, hint=hint, code=Code.UNKNOWN_NAME)
     if kind in ("method", "task") and re.fullmatch(r"[A-Za-z0-9][\w.-]{0,50}", broken.found, re.ASCII):
         package = f"mechint-{broken.found.replace('_', '-')}"
         hint += f"; one that is missing may be in a package of its own (pip install {package})"
     near = did_you_mean(broken.found, map(str, known))
-    return Finding(path=broken.path, message=f"{what}{near}", hint=hint)
+    return Finding(path=broken.path, message=f"{what}{near}", hint=hint, code=Code.UNKNOWN_NAME)
 
 
 def _kind(path: KeyPath) -> str | None:
@@ -185,20 +188,24 @@ def _kind(path: KeyPath) -> str | None:
 def _explain_bound(broken: _Broken) -> Finding:
     bound = f"{_BOUNDS[broken.keyword]} {broken.rule}"
     message = f"{label(broken.path)} must be {bound}, found {describe_value(broken.found)}"
-    return Finding(path=broken.path, message=message)
+    return Finding(path=broken.path, message=message, code=Code.OUT_OF_BOUNDS)
 
 
 def _explain_length(broken: _Broken) -> Finding:
     if not broken.found:
-        return Finding(path=broken.path, message=f"{label(broken.path)} is empty")
+        return Finding(path=broken.path, message=f"{label(broken.path)} is empty", code=Code.OUT_OF_BOUNDS)
     length = _LENGTHS[broken.keyword].format(broken.rule)
-    return Finding(path=broken.path, message=f"{label(broken.path)} must be {length}, found {len(broken.found)}")
+    return Finding(
+        path=broken.path,
+        message=f"{label(broken.path)} must be {length}, found {len(broken.found)}",
+        code=Code.OUT_OF_BOUNDS,
+    )
 
 
 def _explain_rest(broken: _Broken) -> Finding:
     rule = quote(f"{broken.keyword}: {broken.rule}")
     message = f"{label(broken.path)} breaks the rule {rule}, found {describe_value(broken.found)}"
-    return Finding(path=broken.path, message=message)
+    return Finding(path=broken.path, message=message, code=Code.OUT_OF_BOUNDS)
 
 
 _HANDLERS: Mapping[str, Callable[[_Broken], Finding]] = {
@@ -236,13 +243,15 @@ def _missing_key(broken: _Broken, key: str) -> Finding:
         for typo in broken.found:
             if key == "name" and closest(typo, [key]):
                 message = f"unknown key {quote(typo)}{where}; did you mean '{key}'?"
-                return Finding(path=(*broken.path, typo), message=message, at_key=True)
-    return Finding(path=(*broken.path, key), message=f"missing key '{key}'{where}", at_key=True)
+                return Finding(path=(*broken.path, typo), message=message, at_key=True, code=Code.UNKNOWN_KEY)
+    return Finding(path=(*broken.path, key), message=f"missing key '{key}'{where}", at_key=True, code=Code.MISSING_KEY)
 
 
 def _refused_schedules(spec: Mapping[str, Any]) -> Finding:
     message = f"the method {quote(_name(spec, 'method'))} learns no masks, so there is nothing to schedule"
-    return Finding(path=("schedules",), message=message, hint="remove 'schedules'", at_key=True)
+    return Finding(
+        path=("schedules",), message=message, hint="remove 'schedules'", at_key=True, code=Code.CONTRADICTION
+    )
 
 
 def _unknown_keys(grammar: Grammar, broken: _Broken, spec: Mapping[str, Any]) -> Iterator[Finding]:
@@ -262,7 +271,7 @@ def _unknown_keys(grammar: Grammar, broken: _Broken, spec: Mapping[str, Any]) ->
         remedy = belongs or (f"; did you mean {quote(meant)}?" if meant else "")
         message = f"unknown key {quote(key)}{where if path else ''}{remedy}"
         hint = None if remedy else known_list("keys", known)
-        yield Finding(path=(*path, key), message=message, hint=hint, at_key=True, meant=meant)
+        yield Finding(path=(*path, key), message=message, hint=hint, at_key=True, meant=meant, code=Code.UNKNOWN_KEY)
 
 
 def _belongs(grammar: Grammar, spec: Mapping[str, Any], path: KeyPath, key: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from mechint.spec.checkpoints import Reference
 from mechint.spec.names import LONGEST_NAME, checked_name
 from mechint.spec.options import OptionsModel
+from mechint.spec.values import Mark
 
 __all__ = ["VERSION", "Header"]
 
@@ -18,10 +19,17 @@ VERSION = 1
 _Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(checked_name)]
 
 
+def _listed(value: Any) -> Any:
+    """A list, where one mapping may stand for it."""
+    return value if isinstance(value, list | tuple) else [value]
+
+
+_Marks = Annotated[tuple[Mark, ...], BeforeValidator(_listed)]
+
+
 def _written_out(value: Any) -> Any:
     """The list of mappings that a path, a mapping or a list of both stands for."""
-    listed = value if isinstance(value, list | tuple) else [value]
-    return [{"path": one} if isinstance(one, str) else one for one in listed]
+    return [{"path": one} if isinstance(one, str) else one for one in _listed(value)]
 
 
 class Header(OptionsModel):
@@ -43,3 +51,10 @@ class Header(OptionsModel):
     """Of everything random in the search and in the controls."""
     output_dir: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)] = "mechint_analysis"
     """A folder below the working directory. Only the command line may name one elsewhere."""
+    xfail: _Marks = ()
+    """Items that are expected to fail: {reason: …}, with a where for some of the matrix, or a list of them. One that
+    passes all the same fails the run."""
+    skip: _Marks = ()
+    """Items that are not measured: {reason: …}, with a where for some of the matrix, or a list of them."""
+    include: Annotated[str, Field(min_length=1)] | None = None
+    """A YAML file in the spec's folder or below it, whose keys hold where the spec states no others."""

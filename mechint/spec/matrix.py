@@ -8,15 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mechint.codes import Code
 from mechint.spec.document import Document, Finding, KeyPath, dotted, with_value
 from mechint.spec.explain import known_list
 from mechint.spec.grammar import Grammar
 from mechint.spec.scalars import describe_value, quote
 from mechint.spec.schema import Schema
-from mechint.spec.suggest import closest
+from mechint.spec.suggest import closest, did_you_mean
 from mechint.spec.validate import find_value_faults
 
-__all__ = ["MAX_AXES", "MAX_CELLS", "Axis", "Combination", "combine", "read_axes", "same_value"]
+__all__ = ["MAX_AXES", "MAX_CELLS", "Axis", "Combination", "combine", "find_where_faults", "read_axes", "same_value"]
 
 MAX_CELLS = 10_000
 MAX_AXES = 20
@@ -69,7 +70,7 @@ def read_axes(document: Document, grammar: Grammar) -> tuple[tuple[Axis, ...], l
         return (), []
     if len(matrix) > MAX_AXES:
         message = f"the matrix sets {len(matrix)} paths; {MAX_AXES} are allowed"
-        return (), [Finding(path=("matrix",), message=message, at_key=True)]
+        return (), [Finding(path=("matrix",), message=message, at_key=True, code=Code.MATRIX)]
     known = dict(_known_paths(document.value, grammar))
     findings: list[Finding] = []
     axes: list[Axis] = []
@@ -83,7 +84,7 @@ def read_axes(document: Document, grammar: Grammar) -> tuple[tuple[Axis, ...], l
     count = math.prod(len(axis.values) for axis in axes)
     if count > MAX_CELLS:
         message = f"the matrix has {count:,} combinations; {MAX_CELLS:,} are allowed"
-        return (), [*findings, Finding(path=("matrix",), message=message, at_key=True)]
+        return (), [*findings, Finding(path=("matrix",), message=message, at_key=True, code=Code.MATRIX)]
     return tuple(axes), findings
 
 
@@ -91,6 +92,25 @@ def combine(axes: Sequence[Axis]) -> Iterator[Combination]:
     """Every combination, the last axis changing fastest; a single empty one without axes."""
     for chosen in itertools.product(*(range(len(axis.values)) for axis in axes)):
         yield Combination(axes=tuple(axes), chosen=chosen)
+
+
+def find_where_faults(
+    where: Mapping[str, Any], document: Document, axes: Sequence[Axis], path: KeyPath
+) -> Iterator[Finding]:
+    """What is wrong with the ``where`` of what stands at a path: it names values that the matrix does not give."""
+    by_name = {axis.name: axis for axis in axes}
+    for name, value in where.items():
+        at = (*path, "where", name)
+        if name not in by_name:
+            if document.holds(("matrix", name)):  # with faults of its own
+                continue
+            message = f"the matrix does not set {quote(name)}{did_you_mean(name, by_name)}"
+            yield Finding(
+                path=at, message=message, hint=known_list("matrix paths", by_name), at_key=True, code=Code.WHERE
+            )
+        elif not any(same_value(value, known) for known in by_name[name].values):
+            message = f"{describe_value(value)} is not a value that the matrix gives {quote(name)}"
+            yield Finding(path=at, message=message, hint=known_list("values", by_name[name].values), code=Code.WHERE)
 
 
 def same_value(a: object, b: object) -> bool:
@@ -118,21 +138,21 @@ def _check_path(
     name = chosen.get("name") if isinstance(chosen, dict) else None
     if axis.name in ("task.name", "method.name"):
         message = f"a matrix cannot set {quote(axis.name)}, because each {section} has options of its own"
-        yield Finding(path=at, message=message, hint="write one spec for each", at_key=True)
+        yield Finding(path=at, message=message, hint="write one spec for each", at_key=True, code=Code.MATRIX)
     elif section == "schedules" and isinstance(name, str) and name in _unscheduled(grammar):
         message = f"the method {quote(name)} learns no masks, so there is nothing to schedule"
-        yield Finding(path=at, message=message, hint="remove it from the matrix", at_key=True)
+        yield Finding(path=at, message=message, hint="remove it from the matrix", at_key=True, code=Code.MATRIX)
     elif axis.name not in known and not _is_unjudged(section, name, grammar):
         meant = closest(axis.name, known)
         remedy = f"; did you mean {quote(meant)}?" if meant else ""
         hint = None if meant else known_list("paths", known)
         message = f"a matrix cannot set {quote(axis.name)}{remedy}"
-        yield Finding(path=at, message=message, hint=hint, at_key=True)
+        yield Finding(path=at, message=message, hint=hint, at_key=True, code=Code.MATRIX)
     for other in others:
         shared = min(len(other.path), len(axis.path))
         if other.path[:shared] == axis.path[:shared]:
             message = f"the matrix sets {quote(other.name)} too, and one is a part of the other"
-            yield Finding(path=at, message=message, at_key=True)
+            yield Finding(path=at, message=message, at_key=True, code=Code.MATRIX)
 
 
 def _unscheduled(grammar: Grammar) -> set[str]:
@@ -149,10 +169,10 @@ def _check_values(axis: Axis, schema: Any, spec: Mapping[str, Any], grammar: Gra
     for i, value in enumerate(axis.values[:MAX_CELLS]):
         at = ("matrix", axis.name, i)
         if isinstance(value, dict):
-            yield Finding(path=at, message="a matrix holds plain values and lists, found a mapping")
+            yield Finding(path=at, message="a matrix holds plain values and lists, found a mapping", code=Code.MATRIX)
             continue
         if _hashable(value) in seen:
-            yield Finding(path=at, message=f"{describe_value(value)} is in the list already")
+            yield Finding(path=at, message=f"{describe_value(value)} is in the list already", code=Code.MATRIX)
         seen.add(_hashable(value))
         for finding in find_value_faults(grammar, schema, value, axis.path, spec):
             yield replace(finding, path=(*at, *finding.path[len(axis.path) :]))

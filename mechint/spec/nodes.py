@@ -13,6 +13,7 @@ from typing import Literal
 
 import yaml
 
+from mechint.codes import Code
 from mechint.errors import Fault, SpecError
 from mechint.spec.scalars import (
     Scalar,
@@ -41,10 +42,12 @@ class Place:
     line: int | None
     column: int | None
 
-    def fault(self, message: str, hint: str | None = None) -> Fault:
+    def fault(self, message: str, hint: str | None = None, code: Code = Code.NOT_YAML) -> Fault:
         """A fault at this place; what the user typed cannot break its line."""
         hint = printable(hint) if hint else None
-        return Fault(file=self.file, line=self.line, column=self.column, message=printable(message), hint=hint)
+        return Fault(
+            file=self.file, line=self.line, column=self.column, message=printable(message), hint=hint, code=code
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,7 +107,9 @@ class _Composer:
         next(self._events)  # the document ends
         event = next(self._events)
         if not isinstance(event, yaml.StreamEndEvent):
-            raise self._fatal(event, "a second document begins here", "one file is one spec; split it")
+            raise self._fatal(
+                event, "a second document begins here", "one file is one spec; split it", Code.UNREADABLE_SPEC
+            )
         return root
 
     def _node(self, event: yaml.Event, depth: int) -> Node:
@@ -168,7 +173,11 @@ class _Composer:
             self._bound(start, size)
             place = self._place(event)
             if key in seen:
-                self._fault(event, f"the key {quote(key)} is written twice, first in line {seen[key].line}")
+                self._fault(
+                    event,
+                    f"the key {quote(key)} is written twice, first in line {seen[key].line}",
+                    code=Code.DUPLICATE_KEY,
+                )
             elif key is not None:
                 seen[key] = place
                 yield Entry(key=key, key_place=place, node=node)
@@ -192,13 +201,13 @@ class _Composer:
     def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
         text: str = event.value
         if (character := unprintable_in(text)) is not None:
-            self._fault(event, f"the character {character} is not allowed")
+            self._fault(event, f"the character {character} is not allowed", code=Code.UNUSABLE_SCALAR)
         if not event.implicit[0]:  # quoted or a block
             return text
         try:
             return resolve_plain(text)
         except UnusableNumberError as error:
-            self._fault(event, str(error))
+            self._fault(event, str(error), code=Code.UNUSABLE_SCALAR)
             return text  # fits no option that takes a number, so nothing is built on it
 
     def _refuse_tag(self, event: yaml.CollectionStartEvent | yaml.ScalarEvent) -> None:
@@ -210,13 +219,17 @@ class _Composer:
         if size >= MAX_VALUES:
             raise self._fatal(start, f"more than {MAX_VALUES:,} values, counting each at every use of its alias")
 
-    def _fault(self, event: yaml.Event, message: str, hint: str | None = None) -> None:
-        self.faults.append(self._place(event).fault(message, hint))
+    def _fault(
+        self, event: yaml.Event, message: str, hint: str | None = None, code: Code = Code.FORBIDDEN_YAML
+    ) -> None:
+        self.faults.append(self._place(event).fault(message, hint, code))
         if len(self.faults) >= MAX_FAULTS:
             raise SpecError(self.faults)
 
-    def _fatal(self, event: yaml.Event, message: str, hint: str | None = None) -> SpecError:
-        return SpecError([*self.faults, self._place(event).fault(message, hint)])
+    def _fatal(
+        self, event: yaml.Event, message: str, hint: str | None = None, code: Code = Code.FORBIDDEN_YAML
+    ) -> SpecError:
+        return SpecError([*self.faults, self._place(event).fault(message, hint, code)])
 
     def _place(self, event: yaml.Event) -> Place:
         mark = event.start_mark

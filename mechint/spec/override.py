@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from mechint.codes import Code
 from mechint.errors import Fault, SpecError
 from mechint.spec.document import Document, KeyPath, Place, dotted, parse_document, with_value
 from mechint.spec.scalars import UnusableNumberError, printable, quote, resolve_plain, unprintable_in
@@ -30,7 +31,7 @@ def apply_overrides(document: Document, assignments: Sequence[str]) -> Document:
             paths.add(path)
             document = _set(document, path, value, place)
         except ValueError as error:
-            faults.append(place.fault(str(error)))
+            faults.append(place.fault(str(error), code=Code.OVERRIDE))
     if faults:
         raise SpecError(faults)
     return document
@@ -44,6 +45,8 @@ def _parse(assignment: str, document: Document) -> tuple[KeyPath, Any]:
     if not equals or not all(words):
         raise ValueError("write it as path=value, such as method.steps=50")
     path: KeyPath = tuple(words)
+    if words[0] == "include":
+        raise ValueError("what a spec includes stands in the spec alone")
     if words[0] == "matrix":  # its keys are dotted paths themselves
         path = ("matrix", ".".join(words[1:])) if len(words) > 1 else ("matrix",)
     elif document.holds(("matrix", name.strip())):

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from mechint.codes import Code
 from mechint.errors import Fault, SpecError
 from mechint.spec.checkpoints import Source
 from mechint.spec.names import RESERVED_FOLDERS, is_reserved
@@ -48,7 +49,7 @@ def plan(spec: Spec, checkpoints: Sequence[Source]) -> Plan:
         for cell, suffix, family in zip(spec.cells, suffixes, families, strict=True)
     )
     _refuse_twins(spec, items)
-    return Plan(spec=spec, items=items)
+    return Plan(spec=spec, items=items, collected=len(items), selected=tuple(item.id for item in items))
 
 
 def label_cell(values: Mapping[str, Any], without: str | None = None) -> str:
@@ -69,7 +70,9 @@ def _label_checkpoints(spec: Spec, names: Sequence[str]) -> list[str]:
     """
     for name in names:
         if names.count(name) > 1:
-            raise SpecError([Fault(file=spec.path, message=f"the checkpoint {quote(name)} is listed twice")])
+            raise SpecError(
+                [Fault(file=spec.path, message=f"the checkpoint {quote(name)} is listed twice", code=Code.TWINS)]
+            )
     paths = [PurePath(_SCHEMES.sub("", name)) for name in names]
     labels = [_short_label(path) for path in paths]
     for folders, whole in itertools.product(range(_deepest(paths)), (False, True)):
@@ -145,4 +148,6 @@ def _refuse_twins(spec: Spec, items: Sequence[Item]) -> None:
         if twin is not item:
             both = " and ".join(f"{one.checkpoint.name} {json.dumps(dict(one.cell.values))}" for one in (twin, item))
             message = f"two items would have the id {quote(item.id)}: {both}"
-            raise SpecError([Fault(file=spec.path, message=message, hint="rename a checkpoint or a value")])
+            raise SpecError(
+                [Fault(file=spec.path, message=message, hint="rename a checkpoint or a value", code=Code.TWINS)]
+            )

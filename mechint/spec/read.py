@@ -1,6 +1,7 @@
 """From a spec file to a Spec.
 
-1. ``document.read_document`` reads the YAML, and ``override.apply_overrides`` carries out ``--set``.
+1. ``document.read_document`` reads the YAML, ``include.resolve_include`` what it includes, and
+   ``override.apply_overrides`` carries out ``--set``.
 2. ``named_plugins`` says which plugins it needs; their options make the catalog, and ``compile_grammar`` the grammar.
 3. ``build_spec`` validates it and fills in the defaults, or raises SpecError with every fault at once.
 """
@@ -14,6 +15,7 @@ from mechint.spec.build import build_assertions, build_cells, build_header, buil
 from mechint.spec.document import Document, Finding, KeyPath
 from mechint.spec.grammar import Grammar
 from mechint.spec.header import Header
+from mechint.spec.marks import find_mark_faults, marked
 from mechint.spec.matrix import Axis, read_axes
 from mechint.spec.validate import find_schema_faults, locate, newer_version
 from mechint.spec.values import Cell, Spec
@@ -75,6 +77,8 @@ def _build(
     if "matrix" not in failed:
         cells, wrong = build_cells(document, grammar, axes, stated, failed)
         findings += wrong
+    if header is not None:
+        findings += find_mark_faults(document, header, axes)
     if header is None or findings:
         return None, findings
     spec = Spec(
@@ -85,7 +89,7 @@ def _build(
         tags=header.tags,
         checkpoints=header.checkpoints,
         output_dir=header.output_dir,
-        cells=cells,
+        cells=tuple(marked(cell, header) for cell in cells),
         trackers=trackers,
     )
     return spec, findings

@@ -37,6 +37,8 @@ def compose_schema(catalog: Catalog) -> Schema:
     defs: Schema = {}
     header = _section(Header, "header", defs)
     _allow_bare_paths(header["properties"]["checkpoints"], defs)
+    for mark in ("xfail", "skip"):
+        _allow_one(header["properties"][mark])
     faithfulness = _section(Faithfulness, "faithfulness", defs)
     schedules = _section(Schedules, "schedules", defs)
     for schedule in schedules["properties"].values():
@@ -64,8 +66,11 @@ def compose_schema(catalog: Catalog) -> Schema:
         "description": "Which circuits to look for in which checkpoints, and how faithful they must be.",
         "type": "object",
         "properties": {**first, **sections, **trackers, **properties},
-        "required": [*header["required"], "task", "method"],
         "additionalProperties": False,
+        # What an included file may state: the program knows it, an editor does not.
+        "allOf": [
+            {"if": {"not": {"required": ["include"]}}, "then": {"required": [*header["required"], "task", "method"]}}
+        ],
         **_no_schedules_without_masks(catalog),
         "$defs": defs,
     }
@@ -168,6 +173,11 @@ def _allow_bare_paths(checkpoints: Schema, defs: Schema) -> None:
     shortest = defs[mapping["$ref"].removeprefix(_REFERENCE)]["properties"]["path"]["minLength"]
     rules = {"minLength": shortest, "if": {"type": "object"}, "then": mapping}
     checkpoints |= {**rules, "items": {"type": ["string", "object"], **rules}, "type": ["string", "object", "array"]}
+
+
+def _allow_one(marks: Schema) -> None:
+    """Let ``{reason: …}`` stand for a list of it."""
+    marks |= {"type": ["object", "array"], "if": {"type": "object"}, "then": marks["items"]}
 
 
 def _allow_bare_word(schedule: Schema, defs: Schema) -> None:

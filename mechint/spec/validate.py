@@ -7,6 +7,7 @@ from typing import Any
 
 from jsonschema import ValidationError
 
+from mechint.codes import Code
 from mechint.errors import Fault
 from mechint.spec.document import Document, Finding, KeyPath
 from mechint.spec.explain import explain
@@ -27,7 +28,7 @@ def newer_version(document: Document) -> Finding | None:
     if isinstance(version, bool) or not isinstance(version, int) or version <= VERSION:
         return None
     message = f"version {version} needs a newer mechint; this one reads version {VERSION}"
-    return Finding(path=("version",), message=message, hint="pip install --upgrade mechint")
+    return Finding(path=("version",), message=message, hint="pip install --upgrade mechint", code=Code.NEWER_VERSION)
 
 
 def find_schema_faults(document: Document, grammar: Grammar, set_elsewhere: Collection[KeyPath] = ()) -> list[Finding]:
@@ -57,7 +58,9 @@ def locate(document: Document, findings: Iterable[Finding]) -> list[Fault]:
     taken = {(fault.file, fault.line, fault.column) for fault in document.faults}
     found = [document.fault(finding) for finding in findings]
     fresh = [fault for fault in found if (fault.file, fault.line, fault.column) not in taken]
-    return sorted(dict.fromkeys([*document.faults, *fresh]), key=_position)[:MAX_FAULTS]
+    ordered = sorted(dict.fromkeys([*document.faults, *fresh]), key=_position)
+    # The spec's own before those of a file that it includes.
+    return sorted(ordered, key=lambda fault: fault.line is not None and fault.file != document.path)[:MAX_FAULTS]
 
 
 def _one_a_key(findings: Iterable[Finding]) -> list[Finding]:

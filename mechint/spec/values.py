@@ -15,7 +15,7 @@ from mechint.spec.options import OptionsModel
 from mechint.spec.scalars import quote
 from mechint.spec.schedules import Schedules
 
-__all__ = ["Assertion", "Cell", "Choice", "Controls", "Curve", "Faithfulness", "Item", "Plan", "Spec"]
+__all__ = ["Assertion", "Cell", "Choice", "Controls", "Curve", "Faithfulness", "Item", "Mark", "Plan", "Spec"]
 
 Ablation = Literal["zero", "mean", "resample", "counterfactual"]
 Severity = Literal["error", "warn"]
@@ -166,6 +166,15 @@ def _a(kind: str) -> str:
     return "an effect" if kind == "effect" else f"a {kind}"
 
 
+class Mark(OptionsModel):
+    """A word on some items of the spec: that they are not measured, or that they are expected to fail."""
+
+    reason: Annotated[str, Field(min_length=1)]
+    """Shown in every report."""
+    where: Mapping[str, float | int | str | bool] = Field(default_factory=dict)
+    """Holds for the items of the matrix with these values, such as {method.target_sparsity: 0.95}; for all without."""
+
+
 class Faithfulness(OptionsModel):
     """How the circuit that was found is judged."""
 
@@ -221,7 +230,13 @@ class Cell:
     faithfulness: Faithfulness
     """Its assertions are those whose ``where`` fits the cell."""
     lines: tuple[int | None, ...] = ()
-    """The line of each assertion in the spec; None for one that the command line set."""
+    """The line of each assertion; None for one that the command line set."""
+    files: tuple[str, ...] = ()
+    """The file of each assertion where that is not the spec itself, else empty text."""
+    xfail: str | None = None
+    """Why the cell is expected to fail; None where it is not."""
+    skip: str | None = None
+    """Why the cell is not measured; None where it is."""
     seed: int
 
 
@@ -248,3 +263,10 @@ class Plan:
 
     spec: Spec
     items: tuple[Item, ...]
+    """What runs here, in this order."""
+    collected: int
+    """Items of the spec, before any were selected."""
+    selected: tuple[str, ...]
+    """Ids of the items that were selected, those of other shards included, in the order of the spec."""
+    smoke: bool = False
+    """Whether the budgets are tiny, so that the numbers mean nothing."""

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mechint.circuit.space import Site
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 
 __all__ = ["EMBED", "KINDS", "Architecture", "Tap", "into", "out_of", "part_of", "stream_into"]
@@ -78,9 +79,9 @@ class Architecture:
         tap = self.sites.get(site.kind)
         if tap is None:
             because = f": {self.absent[site.kind]}" if site.kind in self.absent else ""
-            raise CheckpointError(
-                f"{self.name} has no site {site.kind}{because}; it has {', '.join(k for k in KINDS if k in self.sites)}"
-            )
+            known = ", ".join(kind for kind in KINDS if kind in self.sites)
+            message = f"{self.name} has no site {site.kind}{because}; it has {known}"
+            raise CheckpointError(message, code=Code.ARCHITECTURE)
         return replace(tap, module=self.path(tap.module, site.layer))
 
     def path(self, module: str, layer: int) -> str:

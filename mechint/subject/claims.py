@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mechint.checkpoint.checkpoint import Checkpoint
+from mechint.codes import Code
 from mechint.errors import CheckpointError, first_line
 
 if TYPE_CHECKING:
@@ -37,12 +38,14 @@ def refuse_oversized(kind: type[PreTrainedModel], config: PretrainedConfig, chec
     # A model is built by code of each family, which raises what it likes.
     except Exception as error:
         raise CheckpointError(
-            f"{checkpoint.path}: transformers cannot build the {kind.__name__} of its config: {first_line(error, 300)}"
+            f"{checkpoint.path}: transformers cannot build the {kind.__name__} of its config: {first_line(error, 300)}",
+            code=Code.MISFIT,
         ) from None
     claimed = sum(tensor.numel() for tensor in (*skeleton.parameters(), *skeleton.buffers()))
     held = sum(weight.numel() for weight in checkpoint.weights.values())
     if claimed > _ALLOWED * held + _SMALL:
         raise CheckpointError(
             f"{checkpoint.path}: its config describes a {kind.__name__} of {claimed:,} values, and its weights are "
-            f"{held:,}; put the config that belongs to them beside them"
+            f"{held:,}; put the config that belongs to them beside them",
+            code=Code.MISFIT,
         )

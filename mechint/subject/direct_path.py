@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mechint.circuit.space import Site
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 from mechint.subject.intervene import Edit, edited
 from mechint.subject.norms import Call, Norm, close, fitting, possible_norms, recording_calls, trial_tokens, wide
@@ -40,7 +41,7 @@ class DirectPath:
 def find_direct_path(subject: Subject) -> DirectPath:
     """The direct path of a model's neurons; CheckpointError with the reason where they have none that is linear."""
     if subject.unembedding is not None and not subject.unembedding.last:
-        raise CheckpointError("the model changes its logits after the unembedding")
+        raise CheckpointError("the model changes its logits after the unembedding", code=Code.ARCHITECTURE)
     path = find_last_path(subject)
     layers = range(subject.shape.n_layer)
     sites = [Site(layer, kind) for layer in layers for kind in ("mlp_post", "mlp_out")]
@@ -67,7 +68,9 @@ def find_last_path(subject: Subject) -> DirectPath:
     weight, bias = wide(module.weight), module.bias
     norm = fitting(_candidates(calls, stream, read), stream, read, subject.dtype)
     if norm is None:
-        raise CheckpointError("what lies between the last layer and the unembedding is no norm that is known")
+        raise CheckpointError(
+            "what lies between the last layer and the unembedding is no norm that is known", code=Code.ARCHITECTURE
+        )
     return DirectPath(
         norm=norm, unembedding=weight, bias=torch.zeros_like(weight[:, 0]) if bias is None else wide(bias)
     )
@@ -118,18 +121,20 @@ def output_weights(subject: Subject, layer: int) -> Tensor:
 
     if tap.side == "in" and isinstance(module, Conv1D):
         return wide(module.weight)
-    raise CheckpointError(f"the neurons of {subject.architecture.name} are not what one linear map reads")
+    raise CheckpointError(
+        f"the neurons of {subject.architecture.name} are not what one linear map reads", code=Code.ARCHITECTURE
+    )
 
 
 def _find_unembedding(subject: Subject) -> nn.Linear:
     """The linear map that gives logits; CheckpointError where there is none, or what it reads is no sum of layers."""
     if subject.architecture.post_norm:
-        raise CheckpointError("later layers normalise the residual stream itself")
+        raise CheckpointError("later layers normalise the residual stream itself", code=Code.ARCHITECTURE)
     if missing := [kind for kind in ("mlp_out", "resid_post") if kind not in subject.architecture.sites]:
-        raise CheckpointError(f"{subject.architecture.name} has no site {missing[0]}")
+        raise CheckpointError(f"{subject.architecture.name} has no site {missing[0]}", code=Code.ARCHITECTURE)
     module = None if subject.unembedding is None else subject.module(subject.unembedding.path)
     if not isinstance(module, nn.Linear):
-        raise CheckpointError("the model's unembedding is not known")
+        raise CheckpointError("the model's unembedding is not known", code=Code.ARCHITECTURE)
     return module
 
 
@@ -139,7 +144,9 @@ def _refuse_norms_after_mlps(subject: Subject, seen: Mapping[Site, Tensor]) -> N
         added = neurons @ output_weights(subject, layer)
         bias = getattr(subject.module(subject.architecture.tap(Site(layer, "mlp_post")).module), "bias", None)
         if not close(added if bias is None else added + bias, out, subject.dtype):
-            raise CheckpointError(f"what the MLP of layer {layer} gives is normalised before it is added")
+            raise CheckpointError(
+                f"what the MLP of layer {layer} gives is normalised before it is added", code=Code.ARCHITECTURE
+            )
 
 
 def _candidates(calls: Sequence[Call], stream: Tensor, read: Tensor) -> Iterator[Norm]:

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from mechint.circuit.edges import EMB, Edge, EdgeSpace, Input, Part
 from mechint.circuit.space import Site
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 from mechint.subject.intervene import Edit, at_heads, capture, edited, keep_only, replace
 from mechint.subject.subject import Subject
@@ -42,9 +43,13 @@ def edge_space(subject: Subject) -> EdgeSpace:
     """The edges of a model; CheckpointError where its table lacks a site that they need, or heads are mixed in z."""
     table, shape = subject.architecture, subject.shape
     if lacking := [kind for kind in _NEEDED if kind not in table.sites]:
-        raise CheckpointError(f"{subject.name}: its edges cannot be cut: {table.name} has no {', '.join(lacking)}")
+        raise CheckpointError(
+            f"{subject.name}: its edges cannot be cut: {table.name} has no {', '.join(lacking)}", code=Code.ARCHITECTURE
+        )
     if table.mixes_heads:
-        raise CheckpointError(f"{subject.name}: its edges cannot be cut: in {table.name} z is not each head's own")
+        raise CheckpointError(
+            f"{subject.name}: its edges cannot be cut: in {table.name} z is not each head's own", code=Code.ARCHITECTURE
+        )
     return EdgeSpace(
         n_layer=shape.n_layer,
         n_head=shape.n_head,
@@ -102,7 +107,8 @@ class EdgeRuns:
         if not difference <= (_TOLERANCE + rounding) * largest:
             raise CheckpointError(
                 f"{self.subject.name}: its edges cannot be cut: its heads and MLPs, added up, give logits that differ "
-                f"from its own by up to {float(difference):.2g} ({self.subject.architecture.name})"
+                f"from its own by up to {float(difference):.2g} ({self.subject.architecture.name})",
+                code=Code.ARCHITECTURE,
             )
 
     @torch.no_grad()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mechint.checkpoint.checkpoint import Checkpoint
 from mechint.checkpoint.weights import is_finite
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 from mechint.spec.checkpoints import Reference
 from mechint.subject.architecture import Architecture, into, out_of, stream_into
@@ -97,7 +98,8 @@ def load_gpt2(checkpoint: Checkpoint, reference: Reference) -> tuple[GPT, Archit
     if reference.architecture not in (None, architecture.name):
         raise CheckpointError(
             f"{checkpoint.path}: its weights are those of {architecture.name}, and the spec says architecture "
-            f"{reference.architecture!r}; leave that out"
+            f"{reference.architecture!r}; leave that out",
+            code=Code.FACTS,
         )
     weights = _fit_weights(laid_out.checkpoint, config)
     with torch.device("meta"):
@@ -153,7 +155,8 @@ def _refuse_foreign(checkpoint: Checkpoint) -> None:
         if names:
             raise CheckpointError(
                 f"{checkpoint.path}: is a model with {kind}, which mechint does not know; not understood: "
-                f"{listed(names)}"
+                f"{listed(names)}",
+                code=Code.ARCHITECTURE,
             )
 
 
@@ -263,7 +266,7 @@ def _refuse_misfits(
     ]
     if missing or unknown or wrong:
         kind = f"{_KINDS[architecture_of(config).name]} with {config.n_layer} layers of width {config.n_embd}"
-        raise CheckpointError(describe_misfits(checkpoint, kind, missing, unknown, wrong))
+        raise CheckpointError(describe_misfits(checkpoint, kind, missing, unknown, wrong), code=Code.MISFIT)
 
 
 def _as_float32(place: str, tensor: Tensor) -> Tensor:

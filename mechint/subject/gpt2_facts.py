@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mechint.checkpoint.checkpoint import Fact
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 from mechint.spec.checkpoints import Activation, Reference
 from mechint.subject.gpt2_layouts import LaidOut
@@ -58,20 +59,24 @@ def choose_heads(laid_out: LaidOut, n_layer: int, reference: Reference) -> int:
         if asked is None and _fact(facts, names) not in (None, found):
             raise CheckpointError(
                 f"{path}: its config says {names[0]} {_fact(facts, names)!r:.40} and its weights have {found}, so its "
-                "n_head is not to be trusted either; save the right numbers in the checkpoint's config"
+                "n_head is not to be trusted either; save the right numbers in the checkpoint's config",
+                code=Code.FACTS,
             )
     if asked is not None and stated not in (None, asked):
-        raise CheckpointError(f"{path}: has {stated!r:.40} heads by its own config, and {asked} were asked for")
+        raise CheckpointError(
+            f"{path}: has {stated!r:.40} heads by its own config, and {asked} were asked for", code=Code.FACTS
+        )
     heads = asked if asked is not None else stated
     if heads is None and laid_out.hugging_face:
         heads = _heads_of(_PUBLISHED, n_layer, width)
     if heads is None:
         raise CheckpointError(
             f"{path}: does not say how many attention heads it has, which no weight shows\n"
-            f"  hint: state it in the spec: checkpoints: {{path: {path}, n_head: …}}"
+            f"  hint: state it in the spec: checkpoints: {{path: {path}, n_head: …}}",
+            code=Code.FACTS,
         )
     if type(heads) is not int or not 1 <= heads <= width or width % heads:
-        raise CheckpointError(f"{path}: {heads!r:.40} heads do not divide the width {width}")
+        raise CheckpointError(f"{path}: {heads!r:.40} heads do not divide the width {width}", code=Code.FACTS)
     return heads
 
 
@@ -85,7 +90,8 @@ def choose_activation(laid_out: LaidOut, reference: Reference) -> Activation:
     if stated not in _ACTIVATIONS:
         raise CheckpointError(
             f"{laid_out.checkpoint.path}: its config says {_ACTIVATION[0]} {stated!r:.40}, and a GPT-2 without a "
-            "config.json has gelu or gelu_tanh; name a folder that holds the weights and the config.json"
+            "config.json has gelu or gelu_tanh; name a folder that holds the weights and the config.json",
+            code=Code.FACTS,
         )
     return _ACTIVATIONS[stated]
 
@@ -97,7 +103,8 @@ def choose_rank(laid_out: LaidOut, d_head: int, default: int) -> int:
     if type(rank) is not int or not 1 <= rank < d_head:
         raise CheckpointError(
             f"{laid_out.checkpoint.path}: its reciprocal attention folds {rank!r:.40} channels of a head, and there "
-            f"are {d_head}; it must be fewer\n  hint: the checkpoint's config says how many as {_RANK[0]}"
+            f"are {d_head}; it must be fewer\n  hint: the checkpoint's config says how many as {_RANK[0]}",
+            code=Code.FACTS,
         )
     return rank
 
@@ -109,7 +116,8 @@ def refuse_other_functions(laid_out: LaidOut) -> None:
         if facts.get(fact) not in (None, value):
             raise CheckpointError(
                 f"{laid_out.checkpoint.path}: its config says {fact} {facts[fact]!r:.40}, and a GPT-2 without a "
-                f"config.json is computed with {value!r}; name a folder that holds the weights and the config.json"
+                f"config.json is computed with {value!r}; name a folder that holds the weights and the config.json",
+                code=Code.FACTS,
             )
 
 

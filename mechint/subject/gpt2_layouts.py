@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from mechint.checkpoint.checkpoint import Checkpoint
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 
 __all__ = ["LaidOut", "listed", "to_nanogpt"]
@@ -60,7 +61,8 @@ def to_nanogpt(checkpoint: Checkpoint) -> LaidOut:
     if not hugging_face and projection not in ((3 * width, width), (2 * width, width)):
         raise CheckpointError(
             f"{checkpoint.path}: {_PROJECTION} is {list(projection)}; expected {[3 * width, width]} for vanilla GPT-2, "
-            f"{[2 * width, width]} with keys tied to values or {[width, 3 * width]} in Hugging Face's layout"
+            f"{[2 * width, width]} with keys tied to values or {[width, 3 * width]} in Hugging Face's layout",
+            code=Code.MISFIT,
         )
     weights = _without_buffers(checkpoint.path, checkpoint.weights, context)
     return LaidOut(
@@ -93,10 +95,13 @@ def _matrix(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
             f"{checkpoint.path}: is no model of the nanoGPT family: {name} is missing"
             + (f" (there is {near[0]})" if near else "")
             + f"; it holds {listed(list(checkpoint.weights))}\n"
-            "  hint: a model of another family needs its config.json, beside the weights or as config: in the spec"
+            "  hint: a model of another family needs its config.json, beside the weights or as config: in the spec",
+            code=Code.MISFIT,
         )
     if tensor.ndim != 2 or 0 in tensor.shape:
-        raise CheckpointError(f"{checkpoint.path}: {name} has shape {list(tensor.shape)}; expected a matrix")
+        raise CheckpointError(
+            f"{checkpoint.path}: {name} has shape {list(tensor.shape)}; expected a matrix", code=Code.MISFIT
+        )
     return tensor.shape[0], tensor.shape[1]
 
 
@@ -105,11 +110,15 @@ def _without_buffers(path: str, weights: Mapping[str, Tensor], context: int) -> 
     for name, tensor in weights.items():
         if _CAUSAL_MASK.fullmatch(name):
             if not _is_causal_mask(tensor, context):
-                raise CheckpointError(f"{path}: {name} is no causal mask, the only buffer known of that name")
+                raise CheckpointError(
+                    f"{path}: {name} is no causal mask, the only buffer known of that name", code=Code.MISFIT
+                )
             del kept[name]
         elif _MASKED_SCORE.fullmatch(name):
             if tensor.numel() != 1 or tensor.item() > _HIGHEST_MASKED_SCORE:
-                raise CheckpointError(f"{path}: {name} is no score of what is masked, the only buffer of that name")
+                raise CheckpointError(
+                    f"{path}: {name} is no score of what is masked, the only buffer of that name", code=Code.MISFIT
+                )
             del kept[name]
     return kept
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from mechint.checkpoint.source import Found, read_source
 from mechint.checkpoint.weights import is_finite
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 from mechint.spec.checkpoints import Source
 from mechint.subject import tracr
@@ -69,7 +70,8 @@ def _tracr(source: Source, found: Found, dtype: torch.dtype) -> Subject:
     if source.reference.architecture not in (None, tracr.TRACR.name):
         raise CheckpointError(
             f"{source.path}: its config says that it is a program of Tracr, and the spec says architecture "
-            f"{source.reference.architecture!r}; leave that out"
+            f"{source.reference.architecture!r}; leave that out",
+            code=Code.FACTS,
         )
     model, architecture, shape = tracr.load_tracr(found.config, found.checkpoint)
     model.to(dtype)
@@ -116,4 +118,6 @@ def _refuse_not_finite(model: nn.Module, path: str) -> None:
     for name, weight in model.named_parameters():
         if not is_finite(weight):
             kind = str(weight.dtype).removeprefix("torch.")
-            raise CheckpointError(f"{path}: {name} has values that {kind} cannot hold; state another dtype")
+            raise CheckpointError(
+                f"{path}: {name} has values that {kind} cannot hold; state another dtype", code=Code.FACTS
+            )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 
 __all__ = ["choose_autocast", "choose_device", "choose_dtype"]
@@ -20,7 +21,9 @@ def choose_device(asked: str) -> torch.device:
         return torch.device(next(name for name, available in there.items() if available))
     if not there[asked]:
         usable = ", ".join(name for name, available in there.items() if available)
-        raise CheckpointError(f"checkpoints.device is {asked}, which torch does not find here; there is {usable}")
+        raise CheckpointError(
+            f"checkpoints.device is {asked}, which torch does not find here; there is {usable}", code=Code.FACTS
+        )
     return torch.device(asked)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from mechint.codes import Code
 from mechint.errors import CheckpointError, first_line
 from mechint.subject.architecture import Architecture
 from mechint.subject.selfcheck import Check
@@ -34,22 +35,29 @@ def recognise(
     if asked is not None or of_type:
         table = of_type[0] if asked is None else _named(path, architectures, asked)
         if missing := _missing(table, model):
-            raise CheckpointError(f"{path}: is no {table.name}: {type(model).__name__} has no module {missing}")
+            raise CheckpointError(
+                f"{path}: is no {table.name}: {type(model).__name__} has no module {missing}", code=Code.ARCHITECTURE
+            )
         if broken := _broken(table, check):
-            raise CheckpointError(f"{path}: is no {table.name}: it does not keep what the table promises: {broken}")
+            raise CheckpointError(
+                f"{path}: is no {table.name}: it does not keep what the table promises: {broken}",
+                code=Code.ARCHITECTURE,
+            )
         return table
     by_names = [table for table in fitting if not table.when and not table.by_type_only and not _missing(table, model)]
     most = max((len(table.sites) for table in by_names), default=0)
     kept = [table for table in by_names if len(table.sites) == most and not _broken(table, check)]
     if len(kept) == 1:
         return kept[0]
-    raise CheckpointError(_refusal(model, path, architectures, by_names, kept))
+    raise CheckpointError(_refusal(model, path, architectures, by_names, kept), code=Code.ARCHITECTURE)
 
 
 def _refuse_twins(path: str, architectures: Sequence[Architecture]) -> None:
     names = [table.name for table in architectures]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise CheckpointError(f"{path}: two plugins give a table named {twice!r}; leave one of them out")
+        raise CheckpointError(
+            f"{path}: two plugins give a table named {twice!r}; leave one of them out", code=Code.ARCHITECTURE
+        )
 
 
 def _named(path: str, architectures: Sequence[Architecture], name: str) -> Architecture:
@@ -57,7 +65,7 @@ def _named(path: str, architectures: Sequence[Architecture], name: str) -> Archi
         if table.name == name:
             return table
     known = ", ".join(table.name for table in architectures)
-    raise CheckpointError(f"{path}: no architecture is named {name!r}; there are {known}")
+    raise CheckpointError(f"{path}: no architecture is named {name!r}; there are {known}", code=Code.ARCHITECTURE)
 
 
 def _holds(table: Architecture, model: PreTrainedModel) -> bool:

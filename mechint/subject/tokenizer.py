@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from mechint.checkpoint.quiet import quiet
+from mechint.codes import Code
 from mechint.errors import CheckpointError, first_line
 from mechint.spec.checkpoints import Reference
 from mechint.subject.long_text import byte_counts, read_long, reader_of
@@ -142,7 +143,8 @@ def no_tokenizer() -> Tokenizer:
     """Raise CheckpointError."""
     raise CheckpointError(
         "the checkpoint comes without a tokenizer\n"
-        "  hint: state one in the spec: checkpoints: {path: …, tokenizer: a folder, or bytes}"
+        "  hint: state one in the spec: checkpoints: {path: …, tokenizer: a folder, or bytes}",
+        code=Code.FACTS,
     )
 
 
@@ -155,9 +157,11 @@ def read_tokenizer(place: str, name: str | None = None) -> Tokenizer:
         return BytesTokenizer()
     folder = Path(place).expanduser()
     if not folder.is_dir():
-        raise CheckpointError(f"{place}: is no folder with a tokenizer; a tokenizer is such a folder, or bytes")
+        raise CheckpointError(
+            f"{place}: is no folder with a tokenizer; a tokenizer is such a folder, or bytes", code=Code.FACTS
+        )
     if not _has_tokenizer(folder):
-        raise CheckpointError(f"{place}: holds no tokenizer; looked for {', '.join(_FILES)}")
+        raise CheckpointError(f"{place}: holds no tokenizer; looked for {', '.join(_FILES)}", code=Code.FACTS)
     return _load(place, folder, name or place)
 
 
@@ -176,7 +180,9 @@ def _load(place: str, folder: Path, name: str) -> FolderTokenizer:
             return FolderTokenizer(name=name, loaded=loaded, prefix=_prefix(loaded), bos=loaded.bos_token_id)
     # Damaged files and files of kinds that need another package raise whatever their readers raise.
     except Exception as error:
-        raise CheckpointError(f"{place}: transformers cannot read its tokenizer ({first_line(error)})") from None
+        raise CheckpointError(
+            f"{place}: transformers cannot read its tokenizer ({first_line(error)})", code=Code.FACTS
+        ) from None
 
 
 def _prefix(loaded: PreTrainedTokenizerBase) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mechint.checkpoint.checkpoint import Checkpoint
+from mechint.codes import Code
 from mechint.errors import CheckpointError
 from mechint.subject.architecture import Architecture, into, out_of, stream_into
 from mechint.subject.misfits import describe_misfits
@@ -172,7 +173,7 @@ def load_tracr(facts: Mapping[str, Any], checkpoint: Checkpoint) -> tuple[Tracr,
     ]
     if missing or unknown or wrong:
         kind = f"Tracr program with {config.n_layer} layers of width {config.d_model}"
-        raise CheckpointError(describe_misfits(checkpoint, kind, missing, unknown, wrong))
+        raise CheckpointError(describe_misfits(checkpoint, kind, missing, unknown, wrong), code=Code.MISFIT)
     weights = {name: checkpoint.weights[name].to(torch.float32) for name in expected}
     model.load_state_dict(weights, strict=True, assign=True)
     return model.requires_grad_(requires_grad=False).eval(), TRACR, shape_of(config)

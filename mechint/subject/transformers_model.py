@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mechint.checkpoint.checkpoint import Checkpoint
 from mechint.checkpoint.quiet import quiet
+from mechint.codes import Code
 from mechint.errors import CheckpointError, first_line
 from mechint.subject.architecture import Architecture
 from mechint.subject.claims import refuse_oversized
@@ -129,7 +130,8 @@ def _read_config(config: Mapping[str, Any], path: str) -> tuple[PretrainedConfig
         raise CheckpointError(
             f"{path}: its config.json is of no causal language model that transformers can build "
             f"(model_type {model_type!r:.60}): {first_line(error)}"
-            + ("; it brings code of its own (auto_map), which is never run" if "auto_map" in config else "")
+            + ("; it brings code of its own (auto_map), which is never run" if "auto_map" in config else ""),
+            code=Code.ARCHITECTURE,
         ) from None
     return built, kind
 
@@ -154,7 +156,7 @@ def _load(
     missing, unknown = sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
     wrong = sorted(map(str, (*info["mismatched_keys"], *info.get("error_msgs", ()))))
     if missing or unknown or wrong:
-        raise CheckpointError(describe_misfits(checkpoint, kind.__name__, missing, unknown, wrong))
+        raise CheckpointError(describe_misfits(checkpoint, kind.__name__, missing, unknown, wrong), code=Code.MISFIT)
     loaded: PreTrainedModel = model
     return loaded
 
@@ -177,7 +179,8 @@ def _try_to_run(model: PreTrainedModel, path: str) -> None:
             run_transformers(model, torch.zeros(1, 2, dtype=torch.long), None)
     except Exception as error:
         raise CheckpointError(
-            f"{path}: its config.json builds a {type(model).__name__} that cannot run: {first_line(error)}"
+            f"{path}: its config.json builds a {type(model).__name__} that cannot run: {first_line(error)}",
+            code=Code.ARCHITECTURE,
         ) from None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mechint.codes import Code
 from mechint.errors import DataError
 from mechint.subject.subject import Subject
 from mechint.task.examples import Examples
@@ -45,7 +46,8 @@ def prompt_task(
         raise DataError(
             f"the model does not show this behaviour: accuracy {accuracy:.2f} < {options.min_accuracy:g} over "
             f"{len(search) + len(heldout)} examples\n"
-            "  hint: `mechint task show SPEC` prints some of them; task.min_accuracy lowers the bound"
+            "  hint: `mechint task show SPEC` prints some of them; task.min_accuracy lowers the bound",
+            code=Code.NO_BEHAVIOUR,
         )
     description += f"; the full model is right on {_count(right)}"
     if options.only_correct:
@@ -71,7 +73,8 @@ def _keep(examples: Examples, right: Tensor) -> Examples:
     if len(kept) < FEWEST:
         raise DataError(
             f"the model is right on {len(kept)} of {len(examples)} examples; task.only_correct leaves out the others\n"
-            f"  hint: a part needs {FEWEST} at least"
+            f"  hint: a part needs {FEWEST} at least",
+            code=Code.NO_BEHAVIOUR,
         )
     return kept
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mechint.codes import Code
 from mechint.errors import DataError, Fault
 from mechint.spec.scalars import quote
 from mechint.task.document import Document
@@ -43,7 +44,7 @@ def read_corpus(path: Path, field: str = DEFAULT_FIELD) -> Corpus:
         return _read_folder(path, field) if path.is_dir() else _read_file(path, field)
     except OSError as error:
         place, reason = error.filename or path, (error.strerror or str(error)).lower()
-        raise DataError(f"{place}: cannot be read: {reason}") from None
+        raise DataError(f"{place}: cannot be read: {reason}", code=Code.PROMPTS) from None
 
 
 def _read_file(path: Path, field: str) -> Corpus:
@@ -56,9 +57,11 @@ def _read_file(path: Path, field: str) -> Corpus:
 def _read_folder(path: Path, field: str) -> Corpus:
     kinds = [mark for mark in _FOLDERS if (path / mark).is_file()]
     if not kinds:
-        raise DataError(f"{path}: holds no text; looked for {', '.join(_FOLDERS)}{_PREPARED}")
+        raise DataError(f"{path}: holds no text; looked for {', '.join(_FOLDERS)}{_PREPARED}", code=Code.DATA)
     if len(kinds) > 1:
-        raise DataError(f"{path}: holds both {kinds[0]} and {kinds[1]}, and a folder is read as one of them")
+        raise DataError(
+            f"{path}: holds both {kinds[0]} and {kinds[1]}, and a folder is read as one of them", code=Code.PROMPTS
+        )
     return _FOLDERS[kinds[0]](path, field)
 
 
@@ -70,7 +73,7 @@ def _read_text_folder(path: Path, field: str) -> Corpus:
 def _read_jsonl_folder(path: Path, field: str) -> Corpus:
     names = [name for name in ("val.jsonl", "validation.jsonl") if (path / name).exists()]
     if len(names) > 1:
-        raise DataError(f"{path}: holds both {names[0]} and {names[1]}, and one of them is held out")
+        raise DataError(f"{path}: holds both {names[0]} and {names[1]}, and one of them is held out", code=Code.DATA)
     heldout = path / (names[0] if names else "val.jsonl")
     _refuse_no_file(heldout)
     return _apart(path, read_jsonl(path / "train.jsonl", field), read_jsonl(heldout, field))
@@ -93,7 +96,7 @@ _FOLDERS: Mapping[str, Callable[[Path, str], Corpus]] = {
 def _read_text(path: Path, field: str) -> Document:
     _refuse_no_file(path)
     if field != DEFAULT_FIELD:
-        raise DataError(f"{path}: is plain text and has no fields, but task.field is {quote(field)}")
+        raise DataError(f"{path}: is plain text and has no fields, but task.field is {quote(field)}", code=Code.PROMPTS)
     raw = path.read_bytes()
     try:
         # A byte order mark says how the file is written and is no part of its text.
@@ -101,17 +104,17 @@ def _read_text(path: Path, field: str) -> Document:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         message = f"is not UTF-8: {error.reason} at byte {error.start:,} of the file; convert it to UTF-8"
-        raise DataError(str(Fault(file=str(path), line=line, message=message))) from None
+        raise DataError(str(Fault(file=str(path), line=line, message=message)), code=Code.PROMPTS) from None
     if not text:
-        raise DataError(f"{path}: is empty")
+        raise DataError(f"{path}: is empty", code=Code.PROMPTS)
     return Document(text=text, place=str(path))
 
 
 def _refuse_no_file(path: Path) -> None:
     if not path.exists():
-        raise DataError(f"{path}: no such file{_PREPARED}")
+        raise DataError(f"{path}: no such file{_PREPARED}", code=Code.PROMPTS)
     if not path.is_file():  # a pipe would be waited for
-        raise DataError(f"{path}: is no regular file")
+        raise DataError(f"{path}: is no regular file", code=Code.PROMPTS)
 
 
 def _split(path: Path, documents: list[Document]) -> tuple[list[Document], list[Document]]:
@@ -119,7 +122,8 @@ def _split(path: Path, documents: list[Document]) -> tuple[list[Document], list[
     if len(documents) < 2:
         raise DataError(
             f"{path}: has one document, which cannot be split in two\n"
-            "  hint: a folder with train.jsonl and val.jsonl states both parts; a text file is split anywhere"
+            "  hint: a folder with train.jsonl and val.jsonl states both parts; a text file is split anywhere",
+            code=Code.PROMPTS,
         )
     cut = len(documents) - max(len(documents) // HELD_OUT, 1)
     return documents[:cut], documents[cut:]
@@ -130,5 +134,5 @@ def _apart(path: Path, search: list[Document], heldout: list[Document]) -> Corpu
     seen = {document.text for document in search}
     unseen = [document for document in heldout if document.text not in seen]
     if not unseen:
-        raise DataError(f"{path}: holds out nothing that the search part does not have as well")
+        raise DataError(f"{path}: holds out nothing that the search part does not have as well", code=Code.DATA)
     return Corpus(search=search, heldout=unseen, running=False, repeated=len(heldout) - len(unseen))

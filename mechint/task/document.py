@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mechint.codes import Code
 from mechint.errors import DataError, Fault
 from mechint.spec.scalars import describe_value, quote
 from mechint.spec.suggest import did_you_mean
@@ -52,9 +53,9 @@ def documents_of(found: Iterable[Document | Fault], file: str) -> list[Document]
             faults.append(one)
     if faults:
         more = [f"{file}: and {len(faults) - MOST_FAULTS:,} more faults"] if len(faults) > MOST_FAULTS else []
-        raise DataError("\n".join([*map(str, faults[:MOST_FAULTS]), *more]))
+        raise DataError("\n".join([*map(str, faults[:MOST_FAULTS]), *more]), code=Code.PROMPTS)
     if not documents:
-        raise DataError(f"{file}: is empty")
+        raise DataError(f"{file}: is empty", code=Code.PROMPTS)
     return documents
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mechint.checkpoint.quiet import quiet
+from mechint.codes import Code
 from mechint.errors import DataError, first_line
 from mechint.task.document import Document, documents_of, no_field
 
@@ -31,7 +32,8 @@ def read_datasets(path: Path, field: str) -> tuple[list[Document], list[Document
     if "train" not in loaded or heldout is None:
         raise DataError(
             f"{path}: its splits are {', '.join(map(str, loaded)) or 'none'}; looked for train and "
-            f"{', '.join(HELDOUT_SPLITS[:-1])} or {HELDOUT_SPLITS[-1]}"
+            f"{', '.join(HELDOUT_SPLITS[:-1])} or {HELDOUT_SPLITS[-1]}",
+            code=Code.PROMPTS,
         )
     search, held = (_documents(loaded[split], field, str(path / split)) for split in ("train", heldout))
     return search, held
@@ -44,26 +46,27 @@ def _load(path: Path) -> Dataset | DatasetDict:
     except ImportError as error:
         raise DataError(
             f"{path}: reading a folder of Hugging Face datasets needs the package datasets ({first_line(error)})\n"
-            "  hint: pip install 'mechint[datasets]'"
+            "  hint: pip install 'mechint[datasets]'",
+            code=Code.PROMPTS,
         ) from None
     try:
         with quiet():
             return load_from_disk(str(path.resolve()))
     # Damaged folders raise whatever their readers raise.
     except Exception as error:
-        raise DataError(f"{path}: datasets cannot read it ({first_line(error)})") from None
+        raise DataError(f"{path}: datasets cannot read it ({first_line(error)})", code=Code.PROMPTS) from None
 
 
 def _documents(dataset: Dataset, field: str, place: str) -> list[Document]:
     """The rows of one column; a row's number, from 0, stands in brackets as datasets writes it."""
     if field not in dataset.column_names:
-        raise DataError(f"{place}: {no_field(field, dataset.column_names)}")
+        raise DataError(f"{place}: {no_field(field, dataset.column_names)}", code=Code.PROMPTS)
     column = dataset.data.column(field)
     if str(column.type) not in ("string", "large_string", "string_view"):
-        raise DataError(f"{place}: field '{field}' holds {column.type}, and not strings")
+        raise DataError(f"{place}: field '{field}' holds {column.type}, and not strings", code=Code.PROMPTS)
     try:
         column.validate(full=True)  # the file may lie about where its strings are
     except ValueError as error:
-        raise DataError(f"{place}: field '{field}' is damaged ({first_line(error)})") from None
+        raise DataError(f"{place}: field '{field}' is damaged ({first_line(error)})", code=Code.PROMPTS) from None
     found = (Document.of(text, field, f"{place}[{row}]") for row, text in enumerate(column.to_pylist()))
     return documents_of(found, place)

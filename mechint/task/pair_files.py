@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from mechint.codes import Code
 from mechint.errors import DataError, Fault
 from mechint.task.autocircuit import read_autocircuit
 from mechint.task.eap_ig import is_eap_ig, read_eap_ig
@@ -53,11 +54,11 @@ def read_pairs(path: Path, format_: PairFormat = "auto") -> list[Prompt]:
         if len(faults) == MOST_COUNTED or len(prompts) > MOST_ROWS:
             break
     if len(prompts) > MOST_ROWS:
-        raise DataError(f"{path}: has more than {MOST_ROWS:,} prompts")
+        raise DataError(f"{path}: has more than {MOST_ROWS:,} prompts", code=Code.PROMPTS)
     if faults:
-        raise DataError("\n".join(_list(faults)))
+        raise DataError("\n".join(_list(faults)), code=Code.PROMPTS)
     if not prompts:
-        raise DataError(f"{path}: holds no prompts")
+        raise DataError(f"{path}: holds no prompts", code=Code.PROMPTS)
     return prompts
 
 
@@ -75,9 +76,13 @@ def read_parts(folder: Path, format_: PairFormat = "auto") -> tuple[list[Prompt]
         if prompt.clean in places
     ]
     if shared:
-        raise DataError("\n".join([*_list(shared), "  hint: what is judged on must not be searched on"]))
+        raise DataError(
+            "\n".join([*_list(shared), "  hint: what is judged on must not be searched on"]), code=Code.PROMPTS
+        )
     if isinstance(train[0].clean, str) != isinstance(validation[0].clean, str):
-        raise DataError(f"{folder}: the prompts of one part are text, and those of the other are token ids")
+        raise DataError(
+            f"{folder}: the prompts of one part are text, and those of the other are token ids", code=Code.PROMPTS
+        )
     return train, validation
 
 
@@ -85,19 +90,23 @@ def _read_bytes(path: Path) -> bytes:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise DataError(f"{path}: is no file")
+            raise DataError(f"{path}: is no file", code=Code.PROMPTS)
         if found.st_size > LARGEST_FILE:
-            raise DataError(f"{path}: has {found.st_size:,} bytes; a file of prompts may have {LARGEST_FILE:,}")
+            raise DataError(
+                f"{path}: has {found.st_size:,} bytes; a file of prompts may have {LARGEST_FILE:,}", code=Code.PROMPTS
+            )
         return path.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; task.path names a file of prompts or a folder of them") from None
+        raise DataError(
+            f"{path}: no such file; task.path names a file of prompts or a folder of them", code=Code.PROMPTS
+        ) from None
     except (OSError, ValueError) as error:  # a ValueError where the name holds what no name can
         raise _unreadable(path, error) from None
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> DataError:
     reason = (getattr(error, "strerror", None) or str(error)).lower()
-    return DataError(f"{path}: cannot be read: {reason}")
+    return DataError(f"{path}: cannot be read: {reason}", code=Code.PROMPTS)
 
 
 def _decode(raw: bytes, path: Path) -> str:
@@ -107,11 +116,14 @@ def _decode(raw: bytes, path: Path) -> str:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{path}:{line}: is not UTF-8: {error.reason} at byte {error.start:,}; convert it to UTF-8"
+            f"{path}:{line}: is not UTF-8: {error.reason} at byte {error.start:,}; convert it to UTF-8",
+            code=Code.PROMPTS,
         ) from None
     if (at := raw.find(b"\0")) >= 0:
         line = raw.count(b"\n", 0, at) + 1
-        raise DataError(f"{path}:{line}: holds a NUL byte at byte {at:,}, which is no text; convert it to UTF-8")
+        raise DataError(
+            f"{path}:{line}: holds a NUL byte at byte {at:,}, which is no text; convert it to UTF-8", code=Code.PROMPTS
+        )
     return text
 
 
@@ -124,7 +136,8 @@ def _recognise(path: Path, text: str) -> str:
         case ".csv":
             return "eap_ig" if is_eap_ig(columns_of(text)) else "csv"
     raise DataError(
-        f"{path}: its name does not say which format it is in\n  hint: set task.format to {', '.join(_READERS)}"
+        f"{path}: its name does not say which format it is in\n  hint: set task.format to {', '.join(_READERS)}",
+        code=Code.PROMPTS,
     )
 
 
@@ -165,5 +178,7 @@ def _find_part(folder: Path, *names: str) -> Path:
         return found[0]
     wanted = " or ".join(f"{name}.jsonl" for name in names)
     if not found:
-        raise DataError(f"{folder}: holds no file {wanted}")
-    raise DataError(f"{folder}: holds {' and '.join(path.name for path in found)}; expected one of them")
+        raise DataError(f"{folder}: holds no file {wanted}", code=Code.PROMPTS)
+    raise DataError(
+        f"{folder}: holds {' and '.join(path.name for path in found)}; expected one of them", code=Code.PROMPTS
+    )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mechint.codes import Code
 from mechint.errors import DataError
 from mechint.spec.options import OptionsModel
 from mechint.task.prompts import Prompt
@@ -60,7 +61,9 @@ def take_rows(rows: Sequence[Prompt], count: int | None, seed: int, part: str) -
     ``part`` is the key under ``task.examples`` that states the count. Raises DataError where there are too few.
     """
     if len(rows) < (count or FEWEST):
-        raise DataError(f"task.examples.{part} needs {count or FEWEST:,} rows, and its file has {len(rows):,}")
+        raise DataError(
+            f"task.examples.{part} needs {count or FEWEST:,} rows, and its file has {len(rows):,}", code=Code.TOO_FEW
+        )
     drawn = range(len(rows)) if count is None else random.Random(seed).sample(range(len(rows)), count)
     return [rows[number] for number in sorted(drawn)]
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 
+from mechint.codes import Code
 from mechint.errors import DataError
 from mechint.spec.options import OptionsModel
 from mechint.task.windows import Counts
@@ -100,5 +101,6 @@ def _draw(
             return prompts
     raise DataError(
         f"task.examples.{part} asks for {count} prompts; the task can make {len(prompts)} different ones\n"
-        "  hint: ask for fewer"
+        "  hint: ask for fewer",
+        code=Code.TOO_FEW,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic_core import core_schema
 
+from mechint.codes import Code
 from mechint.errors import DataError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def single_tokens(words: Sequence[str], tokenizer: Tokenizer, *, what: str, leas
     if len(kept) < least:
         raise DataError(
             f"the tokenizer writes {len(kept)} of {len(words)} {what} as one token, and the task needs {least}\n"
-            "  hint: its prompts are English; the task `pairs` takes prompts of your own"
+            "  hint: its prompts are English; the task `pairs` takes prompts of your own",
+            code=Code.TOO_FEW,
         )
     return kept

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mechint.codes import Code
 from mechint.errors import CheckpointError, DataError
 from mechint.natural import natural_key
 from mechint.subject.subject import Subject
@@ -52,7 +53,7 @@ def tokenize_prompts(
     if faults:
         faults.sort(key=natural_key)
         more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
-        raise DataError("\n".join([*faults[:MOST_FAULTS], *more]))
+        raise DataError("\n".join([*faults[:MOST_FAULTS], *more]), code=Code.PROMPTS)
     layout = _Layout.of(rows, sequences=rules.answers == "sequence")
     return layout.examples(rows[: len(search)]), layout.examples(rows[len(search) :])
 
@@ -268,7 +269,9 @@ def _prefix(tokenizer: Tokenizer | None, rules: Rules) -> tuple[int, ...]:
     if rules.bos is None:
         return tokenizer.prefix
     if tokenizer.bos is None:
-        raise DataError("task.bos is true, and the tokenizer has no token that marks a text's beginning")
+        raise DataError(
+            "task.bos is true, and the tokenizer has no token that marks a text's beginning", code=Code.PROMPTS
+        )
     return (tokenizer.bos,)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from mechint.codes import Code
 from mechint.errors import DataError
 from mechint.spec.options import OptionsModel
 
@@ -160,5 +161,6 @@ def _refuse_fewer(windows: Windows, count: int, part: str) -> None:
     short = f"; {windows.barren:,} of {documents:,} documents are too short for one" if documents > 1 else ""
     raise DataError(
         f"task.examples.{part} asks for {count} windows of {windows.width} tokens; the data has {len(windows)}{short}\n"
-        f"  hint: ask for fewer, or set a smaller task.window"
+        f"  hint: ask for fewer, or set a smaller task.window",
+        code=Code.TOO_FEW,
     )

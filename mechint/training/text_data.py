@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mechint.codes import Code
 from mechint.errors import DataError
 from mechint.files import sha256_of
 from mechint.subject.nanogpt import GPTConfig
@@ -25,7 +26,9 @@ def read_text(data_dir: Path, shape: GPTConfig) -> TrainingData:
     length = shape.block_size + 1
     train_tokens, held_out = load_tokens(data_dir / "train.bin"), load_tokens(data_dir / "val.bin")
     if min(len(train_tokens), len(held_out)) <= length:
-        raise DataError(f"{data_dir} holds fewer than {length} tokens in a split, too few for one window")
+        raise DataError(
+            f"{data_dir} holds fewer than {length} tokens in a split, too few for one window", code=Code.TOO_FEW
+        )
     starts = np.linspace(0, len(held_out) - length, _VALIDATION_WINDOWS).astype(np.int64)
     windows = np.stack([held_out[start : start + length] for start in starts]).astype(np.int64)
     train, window = torch.from_numpy(train_tokens.astype(np.int64)), torch.arange(length)

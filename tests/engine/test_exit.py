@@ -4,6 +4,7 @@ from mechint.engine.exit import ExitCode, code_of_error, conclude, judge_item, w
 from mechint.errors import Fault, NothingCollected, PluginError, SpecError, UsageError
 from mechint.results.values import Outcome, Verdict
 
+XF, XP, S = Outcome.XFAILED, Outcome.XPASSED, Outcome.SKIPPED
 P, W, F, U, E = Outcome.PASSED, Outcome.WARNED, Outcome.FAILED, Outcome.UNDECIDED, Outcome.ERROR
 
 
@@ -16,6 +17,11 @@ def test_an_item_is_as_good_as_its_worst_verdict(verdicts, expected):
     assert judge_item([verdict(outcome) for outcome in verdicts]) is expected
 
 
+@pytest.mark.parametrize(("verdicts", "expected"), [([], XP), ([P, W], XP), ([P, F], XF), ([U, P], U), ([U, F], XF)])
+def test_an_item_that_is_expected_to_fail_must(verdicts, expected):
+    assert judge_item([verdict(outcome) for outcome in verdicts], fails=True) is expected
+
+
 @pytest.mark.parametrize(
     ("outcomes", "expected"),
     [
@@ -25,6 +31,9 @@ def test_an_item_is_as_good_as_its_worst_verdict(verdicts, expected):
         ([E, F], (F, ExitCode.FAILED)),
         ([P, E, U], (E, ExitCode.INCOMPLETE)),
         ([P, U], (U, ExitCode.UNDECIDED)),
+        ([S, XF, P], (P, ExitCode.PASSED)),
+        ([S, S], (P, ExitCode.PASSED)),
+        ([P, XP], (F, ExitCode.FAILED)),
     ],
 )
 def test_a_run_takes_outcome_and_code_from_its_items(outcomes, expected):

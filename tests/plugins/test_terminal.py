@@ -15,21 +15,31 @@ from mechint.plugins.terminal import TerminalReporter, mechint_observers
 from rich.console import Console
 
 from mechint.journal import Progress
+from mechint.results.reporting import Reporting
 from mechint.results.values import ErrorFacts, ItemReport, Outcome, RunReport
 from tests.reports import SPEC, broken_item, failed_item, make_item, make_run
 
+PLAIN = Reporting()
+
 
 def plan_of(run: RunReport) -> Any:
-    items = [SimpleNamespace(id=item.id, nodeid=item.nodeid) for item in run.items]
+    def cell(item: ItemReport) -> Any:
+        return SimpleNamespace(skip=item.marked if item.outcome is Outcome.SKIPPED else None)
+
+    items = [SimpleNamespace(id=item.id, nodeid=item.nodeid, cell=cell(item)) for item in run.items]
     spec = SimpleNamespace(path=run.spec.path, name=run.spec.name, output_dir="out")
-    return SimpleNamespace(spec=spec, items=items)
+    return SimpleNamespace(spec=spec, items=items, collected=run.collected or len(items), smoke=run.smoke)
 
 
-def tell(run: RunReport, console: Console, output_dir: Path = Path("out"), pause: float = 0) -> None:
+def tell(
+    run: RunReport, console: Console, output_dir: Path = Path("out"), pause: float = 0, asked: Reporting = PLAIN
+) -> None:
     """Play a run to a reporter, as the engine would; each item works for ``pause`` seconds."""
-    reporter, plan = TerminalReporter(lambda: console), plan_of(run)
+    reporter, plan = TerminalReporter(lambda: console, asked), plan_of(run)
     reporter.mechint_run_started(plan=plan)
     for item, report in zip(plan.items, run.items, strict=True):
+        if report.outcome is Outcome.SKIPPED:
+            continue
         reporter.mechint_item_started(item=item)
         reporter.mechint_progress(item=item, progress=Progress(stage="swap", done=1, total=2, values={"loss": 1.5}))
         time.sleep(pause)
@@ -37,10 +47,17 @@ def tell(run: RunReport, console: Console, output_dir: Path = Path("out"), pause
     reporter.mechint_run_finished(report=run, output_dir=output_dir)
 
 
-def told(run: RunReport, *, width: int = 120, encoding: str = "utf-8", output_dir: Path = Path("out")) -> str:
+def told(
+    run: RunReport,
+    *,
+    width: int = 120,
+    encoding: str = "utf-8",
+    output_dir: Path = Path("out"),
+    asked: Reporting = PLAIN,
+) -> str:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding)
-    tell(run, Console(file=file, width=width, markup=False, highlight=False, emoji=False), output_dir)
+    tell(run, Console(file=file, width=width, markup=False, highlight=False, emoji=False), output_dir, asked=asked)
     return raw.getvalue().decode(encoding)
 
 
@@ -154,7 +171,7 @@ def test_an_interrupted_run_says_so() -> None:
 
 
 def test_two_runs_of_one_reporter_do_not_mix() -> None:
-    reporter = TerminalReporter(lambda: Console(file=io.StringIO(), width=100))
+    reporter = TerminalReporter(lambda: Console(file=io.StringIO(), width=100), PLAIN)
     reporter.mechint_run_started(plan=plan_of(make_run()))
     reporter.mechint_item_finished(report=failed_item(), folder=Path("out"))
     reporter.mechint_run_started(plan=plan_of(make_run((make_item(),))))
@@ -215,5 +232,61 @@ def test_the_run_goes_on_when_nobody_reads_any_more() -> None:
 
 
 def test_each_run_gets_a_fresh_reporter() -> None:
-    (first,), (second,) = mechint_observers(), mechint_observers()
+    (first,), (second,) = mechint_observers(PLAIN), mechint_observers(PLAIN)
     assert first is not second
+
+
+def test_deselected_items_are_counted_as_pytest_does() -> None:
+    run = make_run((make_item(), failed_item()), collected=6)
+    assert "collected 6 items / 4 deselected / 2 selected" in told(run).splitlines()
+
+
+def test_a_skipped_item_is_a_line_with_its_reason_and_no_part_of_the_progress() -> None:
+    skipped = make_item("slow", outcome=Outcome.SKIPPED, marked="takes a day")
+    lines = told(make_run((skipped, make_item()))).splitlines()
+    assert [line.split() for line in lines if "SKIPPED" in line] == [
+        [f"{SPEC}::slow", "SKIPPED", *["takes", "a", "day"]]
+    ]
+    assert [line[-6:] for line in lines if line.endswith("%]")] == ["[100%]"]
+
+
+def test_an_item_that_passes_against_expectation_is_explained() -> None:
+    output = told(make_run((make_item(outcome=Outcome.XPASSED, marked="issue 7"),)))
+    assert "every assertion holds, and the spec expects a failure: issue 7" in output.split(" FAILURES ")[1]
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "there", "missing"),
+    [
+        (-2, ["2 passed (1 with warnings)"], ["FAILURES", "ERROR", "collected", "report:"]),
+        (-1, ["FAILURES", "stepV2                     ERROR"], ["collected", "PASSED", "report:"]),
+        (1, ["    PASSED faithfulness >= 0.8: measured 0.8831"], ["    completeness 0.0712"]),
+        (2, ["    PASSED faithfulness >= 0.8: measured 0.8831", "    completeness 0.07120"], []),
+    ],
+)
+def test_less_or_more_is_said(verbosity: int, there: list[str], missing: list[str]) -> None:
+    output = told(make_run(), asked=Reporting(verbosity=verbosity))
+    assert [text for text in there if text not in output] == []
+    assert [text for text in missing if text in output] == []
+
+
+def test_the_slowest_items_are_listed() -> None:
+    items = tuple(make_item(f"step{seconds}", seconds=seconds) for seconds in (1, 30, 2))
+    _, listed = told(make_run(items), asked=Reporting(durations=2)).split(" slowest 2 durations ")
+    assert [line.split("::")[-1] for line in listed.splitlines() if "::" in line] == ["step30", "step2"]
+
+
+def test_a_run_that_stops_after_failures_says_so() -> None:
+    run = make_run((failed_item(), make_item()))
+    reporter, plan = TerminalReporter(lambda: console, PLAIN), plan_of(run)
+    console = Console(file=io.StringIO(), width=80)
+    reporter.mechint_run_started(plan=plan)
+    reporter.mechint_item_finished(report=run.items[0], folder=Path("out"))
+    reporter.mechint_run_finished(report=run, output_dir=Path("out"))
+    assert "! stopping after 1 failure !" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_smoke_run_says_so_first_and_last() -> None:
+    lines = told(make_run((make_item(),), smoke=True)).splitlines()
+    assert "smoke run: tiny budgets, so the numbers mean nothing" in lines
+    assert "smoke run: 1 passed" in lines[-1]

@@ -85,3 +85,10 @@ def test_a_plugin_that_may_be_a_tracker_cannot_take_one_either() -> None:
     schema = compose_schema(dataclasses.replace(EMPTY, trackers={"seed": None, "board": None}))
     assert schema["properties"]["seed"]["type"] == "integer"
     assert schema["properties"]["board"].keys() == {"description"}
+
+
+@pytest.mark.parametrize(("spec", "complete"), [({}, False), ({"include": "_common.yaml"}, True)])
+def test_what_a_spec_must_state_may_stand_in_what_it_includes(
+    schema: dict[str, Any], spec: dict[str, Any], complete: bool
+) -> None:
+    assert Draft202012Validator(schema).is_valid(spec) is complete

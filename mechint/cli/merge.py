@@ -1,0 +1,44 @@
+"""``mechint merge``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mechint.cli.ask import count, load_plugins
+from mechint.cli.observers import report_command
+from mechint.cli.run_options import reporters
+from mechint.engine.exit import ExitCode, worst
+
+__all__ = ["merge"]
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("-o", "--output-dir", required=True, type=click.Path(path_type=Path), help="Where the results go.")
+@click.option("--junitxml", "--junit-xml", "junit", metavar="PATH", help="Write JUnit XML, for CI systems.")
+@click.option("--sarif", metavar="PATH", help="Write SARIF, for code scanning.")
+@click.option("-p", "--plugin", "named", multiple=True, metavar="NAME", help="Load an installed plugin: a reporter.")
+def merge(
+    runs: tuple[Path, ...], output_dir: Path, junit: str | None, sarif: str | None, named: tuple[str, ...]
+) -> None:
+    """Put the results of shards, each in its folder RUN, together into one report with one exit code.
+
+    Exit status as of the run that was not divided; 7 where items of it are in none of the folders.
+    """
+    from mechint.engine.merge import merge as merge_runs
+    from mechint.results.describe import run_line
+    from mechint.results.reporting import Reporting
+
+    asked = Reporting(junit=junit, sarif=sarif)
+    plugins = load_plugins((*reporters(asked), *named))
+    merged = merge_runs(runs, output_dir)
+    broken = plugins.notify("mechint_run_finished", report=merged.report, output_dir=output_dir)
+    for name in merged.missing:
+        click.echo(f"{merged.report.spec.path}::{name} is in none of the runs", err=True)
+    click.echo(f"merged {count(len(runs), 'run')}: {run_line(merged.report)}")
+    click.echo(f"report: {output_dir / 'report.md'}")
+    code = report_command([merged.report], plugins, asked)
+    sys.exit(worst([merged.code, code, ExitCode.INTERNAL if broken else ExitCode.PASSED]))

@@ -1,0 +1,30 @@
+"""Observers at the end of a command: what is over all runs, and those that broke."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mechint.cli.ask import say_error
+from mechint.engine.exit import ExitCode
+
+if TYPE_CHECKING:
+    from mechint.engine.plugins import Plugins
+    from mechint.results.reporting import Reporting
+    from mechint.results.values import RunReport
+
+__all__ = ["report_command", "say_broken"]
+
+
+def report_command(reports: Sequence[RunReport], plugins: Plugins, asked: Reporting) -> ExitCode:
+    """Let reporters write what is over all runs of a command."""
+    return say_broken(plugins.notify("mechint_command_finished", reports=reports, reporting=asked))
+
+
+def say_broken(broken: Sequence[tuple[str, Exception]]) -> ExitCode:
+    """Say which observers raised, each with its traceback."""
+    for name, error in broken:
+        say_error("".join(traceback.format_exception(error)))
+        say_error(f"observer {name} broke; the other reports are complete")
+    return ExitCode.INTERNAL if broken else ExitCode.PASSED
