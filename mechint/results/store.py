@@ -131,6 +131,9 @@ def _refuse_misfit(path: Path, item: ItemReport) -> None:
     """A report may have been edited: what runs promise of an item is not believed."""
     if not is_folder_name(item.id):
         raise UsageError(f"{path}: {ascii(item.id)[:100]} cannot be an item's id, which names a folder beside the file")
+    for effects in item.effects:
+        if not is_folder_name(effects.name):
+            raise UsageError(f"{path}: {ascii(effects.name)[:100]} cannot name a map, and so its files")
     if item.error is None and (item.checkpoint is None or item.methodology is None):
         raise UsageError(f"{path}: {item.id} has no error, and lacks the checkpoint or the methodology of its measures")
 

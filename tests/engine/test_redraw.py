@@ -9,10 +9,14 @@ from mechint import hookimpl
 from mechint.engine.exit import ExitCode
 from mechint.engine.plugins import Plugins, list_plugins
 from mechint.engine.redraw import redraw_run
+from mechint.engine.run import Finished
 from mechint.errors import UsageError
 from mechint.files import sha256_of
+from mechint.results.reporting import Reporting
 from mechint.results.store import write_done, write_item, write_report
 from mechint.results.values import ItemReport, Outcome
+from mechint.spec.options import OptionsModel
+from mechint.spec.values import Spec
 from tests.reports import broken_item, failed_item, make_item, make_run, save_circuit, save_search
 
 DRAWN = ("circuit_analysis_report.md", "kv_channel_importance.png", "sparsity_curves.png")
@@ -27,6 +31,7 @@ class Observer:
     @hookimpl
     def mechint_redraw_started(self, report):
         self.told.append(("started", len(report.items)))
+        self.trackers = list(report.spec.trackers)
 
     @hookimpl
     def mechint_item_finished(self, report, folder):
@@ -63,6 +68,10 @@ def plugins_with(*observers: object) -> Plugins:
     return plugins
 
 
+def redraw(folder: Path, *observers: object, spec: Spec | None = None) -> Finished:
+    return redraw_run(folder, plugins_with(*observers), Reporting(), spec)
+
+
 def rewrite(folder: Path, **changed: object) -> None:
     path = folder / "results.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
@@ -71,7 +80,7 @@ def rewrite(folder: Path, **changed: object) -> None:
 def test_figures_and_reports_are_drawn_and_the_results_are_left_alone(tmp_path):
     run = passed_run(tmp_path / "run", make_item("stepV2"), make_item("stepV10"))
     before = sha256_of(run / "results.json")
-    finished = redraw_run(run, plugins_with())
+    finished = redraw(run)
     assert (finished.code, finished.broken) == (ExitCode.PASSED, ())
     assert all((run / item / name).is_file() for item in ("stepV2", "stepV10") for name in DRAWN)
     assert (run / "report.md").read_text().index("stepV2") < (run / "report.md").read_text().index("stepV10")
@@ -80,7 +89,7 @@ def test_figures_and_reports_are_drawn_and_the_results_are_left_alone(tmp_path):
 
 def test_the_hashes_are_those_of_what_was_drawn(tmp_path):
     run = passed_run(tmp_path / "run")
-    redraw_run(run, plugins_with())
+    redraw(run)
     hashes = json.loads((run / "stepV0/DONE").read_text())
     assert {name: sha256_of(run / "stepV0" / name) for name in DRAWN}.items() <= hashes.items()
 
@@ -96,24 +105,26 @@ def test_the_hashes_are_those_of_what_was_drawn(tmp_path):
 )
 def test_the_exit_code_is_the_runs(tmp_path, items, outcome, code):
     run = save_run(tmp_path / "run", *items, outcome=outcome, exit_code=code)
-    assert redraw_run(run, plugins_with()).code is code
+    assert redraw(run).code is code
 
 
 def test_an_interrupted_run_stays_interrupted(tmp_path):
     run = save_run(tmp_path / "run", make_item("a"), outcome=Outcome.INTERRUPTED, exit_code=2, interrupted=True)
-    assert redraw_run(run, plugins_with()).code is ExitCode.INTERRUPTED
+    assert redraw(run).code is ExitCode.INTERRUPTED
 
 
 def test_observers_see_each_item_and_then_the_run(tmp_path):
     run, observer = passed_run(tmp_path / "run", make_item("a"), make_item("b")), Observer()
-    redraw_run(run, plugins_with(observer))
+    redraw(run, observer)
     assert observer.told == [("started", 2), ("finished", "a"), ("finished", "b"), ("run finished",)]
 
 
-def test_observers_see_the_spec_of_the_command_line(tmp_path):
-    observer, spec = Observer(), object()
-    redraw_run(passed_run(tmp_path / "run"), plugins_with(observer), spec)
-    assert observer.told[0] == ("started", 1, spec)
+def test_trackers_are_those_of_the_spec_on_the_command_line(tmp_path):
+    observer = Observer()
+    facts = {"path": "spec.yaml", "sha256": "0" * 64, "name": "kv", "description": "", "tags": ()}
+    spec = Spec(**facts, checkpoints=(), output_dir="run", cells=(), trackers={"tensorboard": OptionsModel()})
+    redraw(passed_run(tmp_path / "run"), observer, spec=spec)
+    assert observer.trackers == ["tensorboard"]
 
 
 def test_an_observer_that_raises_leaves_the_reports_and_makes_it_an_internal_error(tmp_path):
@@ -123,7 +134,7 @@ def test_an_observer_that_raises_leaves_the_reports_and_makes_it_an_internal_err
             raise ValueError("no more ink")
 
     run = passed_run(tmp_path / "run")
-    finished = redraw_run(run, plugins_with(Broken()))
+    finished = redraw(run, Broken())
     assert finished.code is ExitCode.INTERNAL
     assert [str(error) for _, error in finished.broken] == ["no more ink"]
     assert (run / "report.md").is_file()
@@ -141,7 +152,7 @@ def test_a_report_that_contradicts_itself_is_refused(tmp_path, changed, why):
     run = passed_run(tmp_path / "run")
     rewrite(run, **changed)
     with pytest.raises(UsageError, match=why):
-        redraw_run(run, plugins_with())
+        redraw(run)
 
 
 @pytest.mark.parametrize("name", ["../elsewhere", "a/b", "", ".hidden", "..", "/tmp", "a\nb"])
@@ -149,8 +160,8 @@ def test_an_item_cannot_lead_out_of_the_folder(tmp_path, name):
     run = passed_run(tmp_path / "run")
     (item,) = json.loads((run / "results.json").read_text())["items"]
     rewrite(run, items=[{**item, "id": name}])
-    with pytest.raises(UsageError, match="is not a name that a run gives"):
-        redraw_run(run, plugins_with())
+    with pytest.raises(UsageError, match="cannot be an item's id"):
+        redraw(run)
 
 
 def test_a_link_in_an_items_place_is_refused(tmp_path):
@@ -158,7 +169,7 @@ def test_a_link_in_an_items_place_is_refused(tmp_path):
     (run / "stepV0").rename(tmp_path / "elsewhere")
     (run / "stepV0").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UsageError, match="the folder of stepV0 is missing"):
-        redraw_run(run, plugins_with())
+        redraw(run)
 
 
 @pytest.mark.parametrize("name", ["final_masks.pt", "metrics.jsonl"])
@@ -167,10 +178,10 @@ def test_arrays_that_are_missing_or_changed_are_refused_before_anything_is_writt
     with (run / "stepV1" / name).open("ab") as stream:
         stream.write(b"\n")
     with pytest.raises(UsageError, match=f"{name}: has changed since the run"):
-        redraw_run(run, plugins_with())
+        redraw(run)
     (run / "stepV1" / name).unlink()
     with pytest.raises(UsageError, match=f"{name} is missing"):
-        redraw_run(run, plugins_with())
+        redraw(run)
     assert not any((run / "stepV0" / drawn).exists() for drawn in DRAWN)
 
 
@@ -180,7 +191,7 @@ def test_arrays_that_are_missing_or_changed_are_refused_before_anything_is_writt
 def test_a_method_that_is_not_installed_is_named(tmp_path, method, why):
     run = passed_run(tmp_path / "run", make_item("stepV0", method=method))
     with pytest.raises(UsageError, match=f"stepV0 was found by .*{why}|{why}"):
-        redraw_run(run, plugins_with())
+        redraw(run)
 
 
 def test_metrics_without_stages_are_refused(tmp_path):
@@ -188,4 +199,4 @@ def test_metrics_without_stages_are_refused(tmp_path):
     (run / "stepV0/metrics.jsonl").write_text('{"loss": 1.0}\n')
     write_done(run / "stepV0")
     with pytest.raises(UsageError, match="a row has no stage or no step"):
-        redraw_run(run, plugins_with())
+        redraw(run)

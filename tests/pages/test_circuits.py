@@ -76,5 +76,5 @@ def test_what_is_missing_or_does_not_fit_is_counted(tmp_path: Path, monkeypatch:
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     report = saved(tmp_path, {"k": (1, 4, 1)})
     (tmp_path / "step/final_masks.pt").write_bytes(b"no archive")
-    with pytest.raises(UsageError, match=r"final_masks\.pt: cannot be read as saved masks"):
+    with pytest.raises(UsageError, match=r"final_masks\.pt: is a text file, not a checkpoint"):
         pack_circuits([report], tmp_path)
