@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["atomic_write", "sha256_of", "write_bytes", "write_text"]
+__all__ = ["atomic_write", "cache_folder", "sha256_of", "sweep_leftovers", "write_bytes", "write_text"]
+
+_PARTIAL = ".partial"
+_LEFTOVER = re.compile(rf"\..+\.[a-z0-9_]{{8}}{re.escape(_PARTIAL)}")
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside ``path`` that takes its name, synced to disk, when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PARTIAL)
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
@@ -40,6 +44,20 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Replace ``path`` by ``content``, in UTF-8, in one step."""
     write_bytes(path, content.encode())
+
+
+def cache_folder() -> Path:
+    """Where what can be computed again is kept: what ``MECHINT_CACHE_DIR`` names, else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("MECHINT_CACHE_DIR") or user_cache_path("mechint")).expanduser()
+
+
+def sweep_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder; call it where nobody writes there."""
+    for path in folder.iterdir():
+        if _LEFTOVER.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,14 @@ import click
 
 from mechint import __version__
 from mechint.cli.ask import HELP, count, for_each, load_plugins
+from mechint.cli.measuring import measuring
 from mechint.engine.exit import ExitCode, worst
 from mechint.errors import UsageError
 from mechint.spec.find import find_specs
 
 if TYPE_CHECKING:
     from mechint.engine.plugins import Plugins
+    from mechint.engine.run import Way
     from mechint.spec.values import Plan
 
 __all__ = ["run_command", "validate"]
@@ -35,6 +37,12 @@ REPORTERS = ("terminal", "markdown")
 @click.option(
     "-p", "--plugin", "named", multiple=True, metavar="NAME", help="Load an installed plugin: a reporter, metrics."
 )
+@click.option(
+    "-n", "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Items measured side by side."
+)
+@click.option("--in-process", is_flag=True, help="Measure in this process, without limits, for a debugger.")
+@click.option("--force", is_flag=True, help="Measure again what earlier runs have measured.")
+@click.option("--cache-dir", type=click.Path(path_type=Path), help="Keep measured items here, not in the user's cache.")
 @click.option("--validate", is_flag=True, help="Check the specs and stop.")
 @click.option("--collect-only", is_flag=True, help="List the items that would run and stop.")
 @click.version_option(__version__, prog_name="mechint")
@@ -43,7 +51,11 @@ def run_command(
     models: str | None,
     overrides: tuple[str, ...],
     named: tuple[str, ...],
+    workers: int,
+    cache_dir: Path | None,
     *,
+    in_process: bool,
+    force: bool,
     validate: bool,
     collect_only: bool,
 ) -> None:
@@ -65,12 +77,8 @@ def run_command(
     if collect_only:
         _print_items([plan for plan, _ in plans])
         sys.exit(ExitCode.PASSED)
-    codes: list[ExitCode] = []
-    for plan, loaded in plans:
-        codes.append(_run(plan, loaded))
-        if codes[-1] is ExitCode.INTERRUPTED:
-            break
-    sys.exit(worst(codes))
+    with measuring(workers, cache_dir, in_process=in_process, force=force) as way:
+        sys.exit(worst(list(_run_all(plans, way))))
 
 
 @click.command()
@@ -94,10 +102,21 @@ def _collect(path: str, models: str | None, overrides: Sequence[str], named: Seq
     return collect_plan(path, plugins, models=models, overrides=overrides), plugins
 
 
-def _run(plan: Plan, plugins: Plugins) -> ExitCode:
+def _run_all(plans: Sequence[tuple[Plan, Plugins]], way: Way) -> Iterator[ExitCode]:
+    """Run plan after plan, until one is interrupted."""
+    for plan, plugins in plans:
+        code = _run(plan, plugins, way)
+        yield code
+        if code is ExitCode.INTERRUPTED:
+            return
+
+
+def _run(plan: Plan, plugins: Plugins, way: Way) -> ExitCode:
     from mechint.engine.run import run_plan
 
-    finished = run_plan(plan, plugins)
+    finished = run_plan(plan, plugins, way)
+    if finished.trouble:
+        click.echo(finished.trouble, err=True)
     for name, error in finished.broken:
         click.echo("".join(traceback.format_exception(error)), err=True)
         click.echo(f"observer {name} broke; the other reports are complete", err=True)

@@ -1,31 +1,41 @@
-"""Running a plan: every item, then the report, then the reporters."""
+"""Running a plan: what is not known is measured, everything is judged, then come the report and the reporters."""
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from mechint import __version__
+from mechint.engine.cache import Cache
 from mechint.engine.exit import ExitCode, conclude, worst
 from mechint.engine.item import finish_item, measure_item
+from mechint.engine.job import Execute, Job, Watch, with_less
 from mechint.engine.judge import judge
+from mechint.engine.key import Keys
+from mechint.engine.known import Known
 from mechint.engine.measured import Measured, waits_for_others
 from mechint.engine.plugins import Plugins
 from mechint.errors import UsageError
+from mechint.files import sweep_leftovers
 from mechint.journal import Progress
 from mechint.results.store import write_done, write_report
 from mechint.results.values import ItemReport, Outcome, RunReport, SpecFacts, Versions
+from mechint.spec.limits import Limits
 from mechint.spec.values import Item, Plan
 
-__all__ = ["Finished", "run_plan"]
+__all__ = ["Finished", "Way", "run_plan"]
 
 WRITTEN_BY_EVERY_RUN = ("metrics.jsonl", "result.json")
 """What tells an item's folder: the first file that a search leaves, and the last."""
+LOCK = ".lock"
+"""In the run's folder; held by the process that writes there, and gone with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +46,54 @@ class Finished:
     code: ExitCode
     broken: Sequence[tuple[str, Exception]]
     """Observers that raised, by plugin name; each is said once."""
+    trouble: str = ""
+    """Why what was measured could not be kept for other runs; empty where it was, or none was to be kept."""
 
 
-def run_plan(plan: Plan, plugins: Plugins) -> Finished:
-    """Run every item of a plan in turn; an interrupt ends the run after what is finished has been written."""
-    started, clock = datetime.now(UTC), time.monotonic()
+def measure_here(jobs: Sequence[Job], plugins: Plugins, limits: Limits, watch: Watch) -> None:  # noqa: ARG001
+    """Measure jobs one after another in this process, where nothing can be limited."""
+    for job in jobs:
+        watch.started(job.item)
+        measured = measure_item(job, plugins, partial(watch.progressed, job.item))
+        if (again := with_less(job, measured)) is not None:
+            measured = measure_item(again, plugins, partial(watch.progressed, job.item))
+        watch.ended(job, measured)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How the items of a plan are measured."""
+
+    execute: Execute = measure_here
+    cache: Cache | None = None
+    """What is shared between runs; None for what lies in the run's own folder alone."""
+    force: bool = False
+    """Measure what is known too."""
+    threads: int = 0
+    """Of each process that measures, where that is set; 0 for the libraries' own choice."""
+    wait: Callable[[Path], None] = lambda _: None
+    """Called where another run is at work in the folder, before waiting for its end."""
+
+
+def run_plan(plan: Plan, plugins: Plugins, way: Way | None = None) -> Finished:
+    """Run every item of a plan; an interrupt ends the run after what is finished has been written."""
+    way = way or Way()
     output_dir = _open_folder(plan.spec.output_dir)
     for item in plan.items:
         _refuse_strangers(output_dir / item.id)
+    with _alone_in(output_dir, way.wait):
+        sweep_leftovers(output_dir)
+        return _run(plan, plugins, way, output_dir)
+
+
+def _run(plan: Plan, plugins: Plugins, way: Way, output_dir: Path) -> Finished:
+    started, clock = datetime.now(UTC), time.monotonic()
     watchers = _Watchers(plugins)
     watchers.notify("mechint_run_started", plan=plan)
-    reports: list[ItemReport] = []
-    interrupted = _run_items(plan, plugins, output_dir, watchers, reports)
+    known = Known(keys=Keys(plugins=plugins, threads=way.threads), cache=way.cache, force=way.force)
+    desk = _Desk(plan, known, watchers)
+    interrupted = _run_items(plan, plugins, way, output_dir, desk)
+    reports = desk.in_order()
     outcome, code = conclude([report.outcome for report in reports], interrupted=interrupted)
     report = RunReport(
         spec=SpecFacts(
@@ -69,7 +115,26 @@ def run_plan(plan: Plan, plugins: Plugins) -> Finished:
     watchers.notify("mechint_run_finished", report=report, output_dir=output_dir)
     if watchers.broken:
         code = worst([code, ExitCode.INTERNAL])
-    return Finished(report=report, code=code, broken=tuple(watchers.broken.items()))
+    return Finished(report=report, code=code, broken=tuple(watchers.broken.items()), trouble=known.trouble)
+
+
+@contextmanager
+def _alone_in(folder: Path, wait: Callable[[Path], None]) -> Iterator[None]:
+    """Keep other runs out of a folder; the system ends that with the process, however it ends."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        wait(folder)
+        lock.acquire()
+    except OSError as error:
+        raise UsageError(f"output_dir {str(folder)!r} cannot be written to: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _open_folder(path: str) -> Path:
@@ -91,42 +156,69 @@ def _refuse_strangers(folder: Path) -> None:
         )
 
 
-def _run_items(plan: Plan, plugins: Plugins, output_dir: Path, watchers: _Watchers, reports: list[ItemReport]) -> bool:
-    """Measure and judge every item, adding each report as it is finished; whether the run was interrupted.
-
-    Where items are judged together, all of them are finished at the end.
-    """
-    waiting: list[Measured] = []
-    together, interrupted = waits_for_others(plan), False
+def _run_items(plan: Plan, plugins: Plugins, way: Way, output_dir: Path, desk: _Desk) -> bool:
+    """Take what is known, measure the rest and judge all; whether the run was interrupted."""
+    interrupted = False
     try:
+        jobs = []
         for item in plan.items:
-            waiting.append(_measure_one(item, plugins, output_dir / item.id, watchers))
-            if not together:
-                _finish(waiting, watchers, reports)
+            found = desk.known.find(item, output_dir / item.id)
+            if isinstance(found, Job):
+                jobs.append(found)
+            else:
+                desk.take(found)
+        if jobs:
+            way.execute(jobs, plugins, plan.spec.limits, desk)
     except KeyboardInterrupt:
         interrupted = True
-    _finish(waiting, watchers, reports)
+    desk.finish()
     return interrupted
 
 
-def _measure_one(item: Item, plugins: Plugins, folder: Path, watchers: _Watchers) -> Measured:
-    watchers.notify("mechint_item_started", item=item)
+class _Desk:
+    """Where measured items arrive, in any order; judges and writes each as soon as its verdict depends on no other."""
 
-    def watch(progress: Progress) -> None:
-        watchers.notify("mechint_progress", item=item, progress=progress)
+    def __init__(self, plan: Plan, known: Known, watchers: _Watchers) -> None:
+        self.known = known
+        self._watchers = watchers
+        self._together = waits_for_others(plan)
+        self._places = {item.id: place for place, item in enumerate(plan.items)}
+        self._waiting: list[Measured] = []
+        self._reports: list[ItemReport] = []
 
-    return measure_item(item, plugins, folder, watch)
+    def started(self, item: Item) -> None:
+        self._watchers.notify("mechint_item_started", item=item)
 
+    def progressed(self, item: Item, progress: Progress) -> None:
+        self._watchers.notify("mechint_progress", item=item, progress=progress)
 
-def _finish(waiting: list[Measured], watchers: _Watchers, reports: list[ItemReport]) -> None:
-    """Judge what waits, write it and tell the observers."""
-    for one, judged in zip(waiting, judge(waiting), strict=True):
-        report = finish_item(judged, one.folder)
-        watchers.notify("mechint_item_finished", report=report, folder=one.folder)
-        if report.outcome is not Outcome.ERROR:
-            write_done(one.folder)
-        reports.append(report)
-    waiting.clear()
+    def ended(self, job: Job, measured: Measured) -> None:
+        self.known.keep(job, measured)
+        report = measured.report
+        note = self.known.notes.get(job.item.id)
+        update = {"cached": job.entry is not None, "summary": (*report.summary, *([note] if note else []))}
+        self.take(replace(measured, report=report.model_copy(update=update)))
+
+    def take(self, measured: Measured) -> None:
+        """Add an item to those that wait for their verdicts."""
+        self._waiting.append(measured)
+        if not self._together:
+            self.finish()
+
+    def finish(self) -> None:
+        """Judge what waits, write it and tell the observers."""
+        waiting = sorted(self._waiting, key=lambda one: self._places[one.item.id])
+        for one, judged in zip(waiting, judge(waiting), strict=True):
+            report = finish_item(judged, one.folder)
+            self._watchers.notify("mechint_item_finished", report=report, folder=one.folder)
+            if report.outcome is not Outcome.ERROR:
+                write_done(one.folder)
+            self._reports.append(report)
+        self._waiting.clear()
+
+    def in_order(self) -> list[ItemReport]:
+        """The reports of all finished items, in the plan's order."""
+        return sorted(self._reports, key=lambda report: self._places[report.id])
 
 
 class _Watchers:

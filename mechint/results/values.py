@@ -189,6 +189,9 @@ class ItemReport(ResultModel):
     nodeid: str
     outcome: Outcome
     seconds: float
+    """Of the measurement."""
+    cached: bool = False
+    """Whether an earlier run measured it, so that it was only judged."""
     cell: Mapping[str, Any]
     """The matrix values of the item."""
     method: Mapping[str, Any]

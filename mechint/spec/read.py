@@ -72,6 +72,7 @@ def _build(
         description=header.description,
         tags=header.tags,
         checkpoints=header.checkpoints,
+        limits=header.limits,
         output_dir=header.output_dir,
         cells=cells,
     )

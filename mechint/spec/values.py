@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mechint.spec.checkpoints import Reference, Source
 from mechint.spec.effect_place import parse_place
+from mechint.spec.limits import Limits
 from mechint.spec.options import OptionsModel
 from mechint.spec.scalars import quote
 from mechint.spec.schedules import Schedules
@@ -203,6 +204,7 @@ class Spec:
     output_dir: str
     cells: tuple[Cell, ...]
     """One for each combination of the matrix; a single one without a matrix."""
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

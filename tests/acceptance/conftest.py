@@ -60,7 +60,7 @@ class Workspace:
 
     def run(self, *arguments: str) -> Ran:
         """``mechint-run`` with these arguments, in this process."""
-        return self._call(cli.main_run, arguments)
+        return self._call(cli.main_run, ("--in-process", *arguments))
 
     def mechint(self, *arguments: str) -> Ran:
         return self._call(cli.main, arguments)
