@@ -34,7 +34,7 @@ def mechint_analyze(subject, task, ablation, options, schedules, seed, journal):
     def watch(progress):
         time.sleep(options.seconds)
         with open("steps.log", "a", encoding="utf-8") as file:
-            file.write(f"{options.estimator} {progress.stage} {progress.done}\n")
+            file.write(f"{options.estimator}-{seed} {progress.stage} {progress.done}\n")
         told(progress)
 
     journal.watch = watch
