@@ -170,10 +170,18 @@ def _kill(controller: int, whom: str) -> None:
     if whom == "worker" and workers:
         return  # the program goes on with its other items
     for _ in range(100):  # workers end themselves when nobody is left to answer
-        if not any(os.path.exists(f"/proc/{worker}") for worker in workers):
+        if not any(_alive(worker) for worker in workers):
             return
         time.sleep(0.05)
     raise SystemExit(f"workers {workers} outlive the program that started them")
+
+
+def _alive(process: int) -> bool:
+    """Whether it still runs; one that nobody has asked for its exit status does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _children(parent: int) -> list[int]:

@@ -251,9 +251,11 @@ def _wordings(report: ItemReport) -> Iterator[str]:
     from mechint.results.describe import headline
 
     figures = headline(report) if report.error is None else {_plain(report.error.kind): ""}
-    yield _row(figures)
-    yield _row({word: figures[word] for word in figures if word != "sparsity"})
-    yield _row(dict(list(figures.items())[:1]))
+    end = "  cached" if report.cached else ""
+    yield _row(figures) + end
+    yield _row({word: figures[word] for word in figures if word != "sparsity"}) + end
+    yield _row(dict(list(figures.items())[:1])) + end
+    yield end
     yield ""
 
 

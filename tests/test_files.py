@@ -2,7 +2,7 @@ import stat
 
 import pytest
 
-from mechint.files import atomic_write, sha256_of, write_text
+from mechint.files import atomic_write, cache_folder, sha256_of, sweep_leftovers, write_text
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -34,3 +34,20 @@ def test_the_hash_is_that_of_the_bytes(tmp_path):
     """The published SHA-256 of the three bytes abc."""
     write_text(tmp_path / "a", "abc")
     assert sha256_of(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path):
+    with atomic_write(tmp_path / "b.txt"):
+        (leftover,) = tmp_path.iterdir()
+    leftover.touch()
+    (tmp_path / ".env.template").touch()
+    (tmp_path / ".a.partial").mkdir()
+    sweep_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"b.txt", ".env.template", ".a.partial"}
+
+
+def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("MECHINT_CACHE_DIR", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("MECHINT_CACHE_DIR")
+    assert cache_folder().name == "mechint"

@@ -14,6 +14,7 @@ import click
 
 from mechint import __version__
 from mechint.cli.ask import HELP
+from mechint.cli.cache import cache
 from mechint.cli.gate import baseline, selftest
 from mechint.cli.look import doctor, methods, schema, task
 from mechint.cli.run import run_command, validate
@@ -30,7 +31,7 @@ def cli() -> None:
     """Pytest for circuits: find circuits in trained models and gate on their faithfulness."""
 
 
-for _command in (run_command, validate, methods, schema, doctor, task, baseline, selftest, train):
+for _command in (run_command, validate, methods, schema, doctor, task, baseline, selftest, cache, train):
     cli.add_command(_command)
 
 
