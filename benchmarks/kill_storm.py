@@ -4,7 +4,7 @@ Every kill is a SIGKILL to the program, to one of its workers, or to all of them
 must be readable; whenever the command gets to its end, every mask and every number must be those of an undisturbed run.
 What a killed run had done and its successor does again is counted in steps of the search.
 
-    python benchmarks/kill_storm.py --count 40
+    python benchmarks/kill_storm.py --count 200
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from tests.tiny_workspace import write_workspace
 COMMAND = [sys.executable, "-m", "mechint", "run", "spec.yaml", "-n", "2"]
 METHOD = "{name: slow, steps: 60}"
 MATRIX = "{method.estimator: [swap, straight_through, hard_concrete], seed: [0, 1]}"
-LONGEST = 12.0
-"""Seconds until a kill, at most; an undisturbed run takes about as long."""
+LATEST = 0.8
+"""When a run is killed at the latest, in times of what an undisturbed one takes."""
 SAVED_STEPS = 13
 """Steps of the slow method between two saves: a quarter of a second at a fiftieth for each, and the one at work."""
 
@@ -67,16 +67,24 @@ def main() -> int:
         folder = Path(name)
         write_workspace(folder)
         (folder / "spec.yaml").write_text(spec(METHOD, MATRIX))
+        started = time.monotonic()
         known = _undisturbed(folder)
+        latest = LATEST * (time.monotonic() - started)
         while sum(storm.kills.values()) < asked.count:
-            _run_once(folder, choose, storm, known)
+            _run_once(folder, choose, storm, known, latest)
+            if sum(storm.kills.values()) % 10 == 0:
+                _print(storm)
         while not _finish(folder, storm, known):
             pass
-    print(f"kills: {sum(storm.kills.values())} {dict(storm.kills)}")
-    print(f"runs that got to their end: {storm.runs}, with other masks or numbers: {storm.different}")
-    print(f"unreadable results.json: {storm.unreadable}")
-    print(f"steps done again: {storm.repeated}, of one loop after one kill at most {storm.most_repeated}")
+    _print(storm)
     return int(bool(storm.different or storm.unreadable or storm.most_repeated > SAVED_STEPS))
+
+
+def _print(storm: Storm) -> None:
+    print(f"kills: {sum(storm.kills.values())} {dict(storm.kills)}")
+    print(f"  runs that got to their end: {storm.runs}, with other masks or numbers: {storm.different}")
+    print(f"  unreadable results.json: {storm.unreadable}")
+    print(f"  steps done again: {storm.repeated}, of one loop after one kill at most {storm.most_repeated}", flush=True)
 
 
 def _undisturbed(folder: Path) -> Any:
@@ -86,7 +94,7 @@ def _undisturbed(folder: Path) -> Any:
     return found
 
 
-def _run_once(folder: Path, choose: random.Random, storm: Storm, known: Any) -> None:
+def _run_once(folder: Path, choose: random.Random, storm: Storm, known: Any, latest: float) -> None:
     """Start the command and kill it, or let it end where it is faster."""
     before = _steps(folder)
     running = subprocess.Popen(
@@ -98,7 +106,7 @@ def _run_once(folder: Path, choose: random.Random, storm: Storm, known: Any) -> 
         start_new_session=True,
     )
     try:
-        running.wait(choose.uniform(0, LONGEST))
+        running.wait(choose.uniform(0, latest))
     except subprocess.TimeoutExpired:
         whom = choose.choice(("worker", "controller", "all"))
         storm.kills[whom] += 1

@@ -10,12 +10,15 @@ is Markdown. Templates run in Jinja's sandbox, and a misspelt variable is an err
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mechint import hookimpl
 
 if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
     from mechint.results.values import ItemReport, RunReport
 
 ITEM_REPORT = "circuit_analysis_report.md"
@@ -54,6 +57,11 @@ def mechint_run_finished(report: RunReport, output_dir: Path) -> None:
 
 def _render(template: str, told: Mapping[str, Any]) -> str:
     """Fill a template; text is escaped unless a filter says that it is Markdown."""
+    return _environment().get_template(template).render(told).rstrip() + "\n"
+
+
+@cache  # of templates that are compiled; a run lays out one page an item
+def _environment() -> SandboxedEnvironment:
     from jinja2 import PackageLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -65,7 +73,7 @@ def _render(template: str, told: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(_filters())
-    return environment.get_template(template).render(told).rstrip() + "\n"
+    return environment
 
 
 def _escaped(value: Any) -> Any:

@@ -62,6 +62,8 @@ class Keys:
     """Of each process that measures; torch's sums depend on their number by rounding."""
     _files: dict[Path, str] = field(default_factory=dict)
     _code: dict[str, str] = field(default_factory=dict)
+    _versions: dict[str, str] = field(default_factory=lambda: {name: version(name) for name in _LIBRARIES})
+    _processor: str = field(default_factory=lambda: _read_processor())
 
     def of(self, item: Item) -> str | None:
         """The item's key; None where something that it depends on cannot be read."""
@@ -149,11 +151,10 @@ class Keys:
     def _machine(self, device: str) -> list[Any]:
         # What "auto" takes is torch's to say, whose import a run that measures nothing does not pay for.
         accelerators = [os.path.exists("/dev/nvidiactl"), os.environ.get("CUDA_VISIBLE_DEVICES")]
-        versions = [version(library) for library in _LIBRARIES]
-        return [platform.system(), _processor(), device, accelerators, self.threads, versions]
+        return [platform.system(), self._processor, device, accelerators, self.threads, self._versions]
 
 
-def _processor() -> str:
+def _read_processor() -> str:
     """The kind of processor: its libraries choose their kernels, and so the last bits, by it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
