@@ -102,11 +102,12 @@ def _run_once(folder: Path, choose: random.Random, storm: Storm, known: Any, lat
         cwd=folder,
         env=environment(folder),
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=(folder / "stderr").open("w"),
         start_new_session=True,
     )
     try:
-        running.wait(choose.uniform(0, latest))
+        if running.wait(choose.uniform(0, latest)):
+            raise SystemExit(f"the run came to no end: {(folder / 'stderr').read_text()}")
     except subprocess.TimeoutExpired:
         whom = choose.choice(("worker", "controller", "all"))
         storm.kills[whom] += 1

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["atomic_write", "cache_folder", "sha256_of", "sweep_leftovers", "write_bytes", "write_text"]
+__all__ = ["atomic_write", "cache_folder", "is_leftover", "sha256_of", "sweep_leftovers", "write_bytes", "write_text"]
 
 _PARTIAL = ".partial"
 _LEFTOVER = re.compile(rf"\..+\.[a-z0-9_]{{8}}{re.escape(_PARTIAL)}")
@@ -58,8 +58,13 @@ def cache_folder() -> Path:
 def sweep_leftovers(folder: Path) -> None:
     """Remove the temporary files that killed processes left in a folder; call it where nobody writes there."""
     for path in folder.iterdir():
-        if _LEFTOVER.fullmatch(path.name) and path.is_file():
+        if is_leftover(path):
             path.unlink(missing_ok=True)
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether it is a file that was never finished, of a process at work or of one that was killed."""
+    return bool(_LEFTOVER.fullmatch(path.name)) and path.is_file()
 
 
 def sha256_of(path: Path) -> str:

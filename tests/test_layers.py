@@ -13,6 +13,7 @@ LAYERS = {
     "files": 0,
     "journal": 0,
     "natural": 0,
+    "steps": 0,
     "spec": 1,
     "circuit": 1,
     "results": 1,
@@ -29,7 +30,7 @@ LAYERS = {
     "__main__": 5,
 }
 TRAINING_MAY_USE = 2
-NO_TORCH = ("errors", "files", "journal", "natural", "spec", "results", "engine", "cli", "__main__")
+NO_TORCH = ("errors", "files", "journal", "natural", "steps", "spec", "results", "engine", "cli", "__main__")
 
 MODULES = [*(ROOT / "mechint").rglob("*.py"), *(ROOT / "plugins").glob("*.py")]
 

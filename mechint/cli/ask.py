@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +11,7 @@ from mechint.engine.exit import ExitCode, code_of_error, worst
 from mechint.errors import MechintError, UsageError
 
 if TYPE_CHECKING:
-    from mechint.engine.plugins import Plugins
+    from mechint.engine.plugins import Listed, Plugins
 
 __all__ = ["HELP", "count", "for_each", "load_plugins"]
 
@@ -20,12 +20,15 @@ ALWAYS = ("metrics", "architectures")
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
-def load_plugins(names: Sequence[str]) -> Plugins:
-    """The plugins that every spec has, and those named; UsageError for a name that nothing has."""
+def load_plugins(names: Sequence[str], listed: Mapping[str, Listed] | None = None) -> Plugins:
+    """The plugins that every spec has, and those named; UsageError for a name that nothing has.
+
+    ``listed`` are those that there are, for a caller who asks more than once.
+    """
     from mechint.engine.plugins import Plugins, list_plugins
     from mechint.spec.suggest import did_you_mean
 
-    plugins = Plugins(list_plugins())
+    plugins = Plugins(list_plugins() if listed is None else listed)
     for name in (*ALWAYS, *names):
         if name not in plugins.listed:
             raise UsageError(f"no plugin is named {name!r}{did_you_mean(name, plugins.listed)}")

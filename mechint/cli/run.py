@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from mechint.errors import UsageError
 from mechint.spec.find import find_specs
 
 if TYPE_CHECKING:
-    from mechint.engine.plugins import Plugins
+    from mechint.engine.plugins import Listed, Plugins
     from mechint.engine.run import Way
     from mechint.spec.values import Plan
 
@@ -69,8 +69,11 @@ def run_command(
     found = find_specs(specs)
     if validate:
         sys.exit(for_each(found, lambda path: _validate(path, overrides, named)))
+    from mechint.engine.plugins import list_plugins
+
     plans: list[tuple[Plan, Plugins]] = []
-    code = for_each(found, lambda path: plans.append(_collect(path, models, overrides, named)))
+    listed = list_plugins()
+    code = for_each(found, lambda path: plans.append(_collect(path, models, overrides, named, listed)))
     if code is not ExitCode.PASSED:
         sys.exit(code)
     _refuse_shared_folders([plan for plan, _ in plans])
@@ -95,10 +98,12 @@ def _validate(path: str, overrides: Sequence[str] = (), named: Sequence[str] = (
     click.echo(f"{path}: valid, {count(len(spec.cells), 'item')} for each checkpoint")
 
 
-def _collect(path: str, models: str | None, overrides: Sequence[str], named: Sequence[str]) -> tuple[Plan, Plugins]:
+def _collect(
+    path: str, models: str | None, overrides: Sequence[str], named: Sequence[str], listed: Mapping[str, Listed]
+) -> tuple[Plan, Plugins]:
     from mechint.engine.collect import collect_plan
 
-    plugins = load_plugins((*REPORTERS, *named))
+    plugins = load_plugins((*REPORTERS, *named), listed)
     return collect_plan(path, plugins, models=models, overrides=overrides), plugins
 
 

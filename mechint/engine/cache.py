@@ -21,6 +21,7 @@ from mechint.results.store import DONE, damaged_files, write_done
 __all__ = ["Cache", "CacheEntry", "copy_files"]
 
 _PARTIAL = ".partial"
+_FIRST = "metrics.jsonl"
 _SECONDS_A_DAY = 86_400
 
 
@@ -114,12 +115,11 @@ class Cache:
 
 
 def copy_files(source: Path, target: Path) -> None:
-    """Copy an entry's files, but for its ``DONE``, into an item's folder."""
+    """Copy an entry's files, but for its ``DONE``, into an item's folder; first what tells it for one."""
     target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(source.iterdir()):
-        if path.name not in (DONE, MEASURED):
-            _copy(path, target / path.name)
-    _copy(source / MEASURED, target / MEASURED)
+    paths = [path for path in source.iterdir() if path.name != DONE]
+    for path in sorted(paths, key=lambda path: (path.name == MEASURED, path.name != _FIRST)):
+        _copy(path, target / path.name)
 
 
 def _copy(source: Path, target: Path) -> None:

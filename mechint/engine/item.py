@@ -16,6 +16,7 @@ from mechint.engine.job import Job
 from mechint.engine.measured import Measured
 from mechint.engine.plugins import Plugins
 from mechint.engine.prepare import Prepared, prepare
+from mechint.engine.printed import OUTPUT
 from mechint.engine.stored import EFFECTS, MEASURED, load_measured, read_facts, save_measured
 from mechint.journal import Journal, Progress
 from mechint.results.store import write_item, write_metrics
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from mechint.faithfulness.per_example import PerExample
     from mechint.task.metric import Metric
 
-__all__ = ["analyze", "broken_item", "clear_folder", "finish_item", "measure_item"]
+__all__ = ["WRITTEN_BY_EVERY_RUN", "analyze", "broken_item", "clear_folder", "finish_item", "measure_item"]
 
 FAITHFULNESS_FIGURE = "faithfulness.png"
+WRITTEN_BY_EVERY_RUN = ("metrics.jsonl", OUTPUT, "result.json")
+"""What tells an item's folder: one of these is there from the first file on that a run leaves."""
 PARTS = "parts"
 """Folder of what a method has finished, for a run that goes on where this one was interrupted."""
 
@@ -71,9 +74,9 @@ def finish_item(report: ItemReport, folder: Path) -> ItemReport:
 
 
 def clear_folder(folder: Path) -> None:
-    """Make the item's folder, or remove the files that an earlier run left in it."""
+    """Make the item's folder, or remove the files that an earlier run left in it, those that tell it for one last."""
     folder.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.iterdir():
+    for leftover in sorted(folder.iterdir(), key=lambda path: path.name in WRITTEN_BY_EVERY_RUN):
         if not leftover.is_dir():
             leftover.unlink()
 

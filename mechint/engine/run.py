@@ -15,7 +15,7 @@ from pathlib import Path
 from mechint import __version__
 from mechint.engine.cache import Cache
 from mechint.engine.exit import ExitCode, conclude, worst
-from mechint.engine.item import finish_item, measure_item
+from mechint.engine.item import WRITTEN_BY_EVERY_RUN, finish_item, measure_item
 from mechint.engine.job import Execute, Job, Watch, with_less
 from mechint.engine.judge import judge
 from mechint.engine.key import Keys
@@ -23,7 +23,7 @@ from mechint.engine.known import Known
 from mechint.engine.measured import Measured, waits_for_others
 from mechint.engine.plugins import Plugins
 from mechint.errors import UsageError
-from mechint.files import sweep_leftovers
+from mechint.files import is_leftover, sweep_leftovers
 from mechint.journal import Progress
 from mechint.results.store import write_done, write_report
 from mechint.results.values import ItemReport, Outcome, RunReport, SpecFacts, Versions
@@ -32,8 +32,6 @@ from mechint.spec.values import Item, Plan
 
 __all__ = ["Finished", "Way", "run_plan"]
 
-WRITTEN_BY_EVERY_RUN = ("metrics.jsonl", "result.json")
-"""What tells an item's folder: the first file that a search leaves, and the last."""
 LOCK = ".lock"
 """In the run's folder; held by the process that writes there, and gone with it."""
 
@@ -148,7 +146,9 @@ def _open_folder(path: str) -> Path:
 
 def _refuse_strangers(folder: Path) -> None:
     """Raise UsageError for a folder of an item's name whose files no run has written: a run would remove them."""
-    files = {entry.name for entry in folder.iterdir() if not entry.is_dir()} if folder.is_dir() else set()
+    if not folder.is_dir():
+        return
+    files = {entry.name for entry in folder.iterdir() if not entry.is_dir() and not is_leftover(entry)}
     if files and files.isdisjoint(WRITTEN_BY_EVERY_RUN):
         raise UsageError(
             f"{str(folder)!r} holds {min(files)!r} and no analysis, so it is not emptied for one\n"

@@ -113,7 +113,7 @@ class Objective:
     def _weight(self, rows: Sequence[int]) -> float:
         """What some search examples count together in a mean."""
         weight = self.task.search.weight
-        return float(len(rows)) if weight is None else float(weight[list(rows)].sum())
+        return float(len(rows)) if weight is None else float(weight[list(rows)].double().sum())
 
     def _loss(self, rows: Sequence[int], edit: _EditOf) -> Tensor:
         """Loss per example ``[b]`` with every site of the space edited."""

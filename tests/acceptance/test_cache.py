@@ -167,6 +167,15 @@ def test_what_a_killed_run_left_is_swept(workspace):
     assert {path.name for path in (workspace.folder / "analysis").glob(".*")} == {".lock"}
 
 
+@pytest.mark.parametrize("name", [".metrics.jsonl.abcd1234.partial", "metrics.jsonl", "output.log"])
+def test_a_folder_that_a_killed_run_began_is_taken_up(workspace, name):
+    begun = workspace.folder / "analysis/stepV0"
+    (begun / "parts").mkdir(parents=True)
+    (begun / name).touch()
+    assert workspace.run("spec.yaml", *ONE).code == 0
+    assert not (begun / "parts").exists()
+
+
 def test_a_run_that_only_judges_imports_no_torch(workspace):
     workspace.run("spec.yaml", *ONE)
     script = "import sys, atexit; from mechint import cli; atexit.register(lambda: print('torch' in sys.modules))\n"
