@@ -19,7 +19,7 @@ from mechint.engine.prepare import Prepared, prepare
 from mechint.engine.printed import OUTPUT
 from mechint.engine.stored import EFFECTS, MEASURED, load_measured, read_facts, save_measured
 from mechint.journal import Journal, Progress
-from mechint.results.store import write_item, write_metrics
+from mechint.results.store import write_done, write_item, write_metrics
 from mechint.results.values import CheckpointFacts, ErrorFacts, ItemReport, Methodology, Outcome, SiteSummary
 from mechint.spec.values import Choice, Item
 
@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from mechint.faithfulness.per_example import PerExample
     from mechint.task.metric import Metric
 
-__all__ = ["WRITTEN_BY_EVERY_RUN", "analyze", "broken_item", "clear_folder", "finish_item", "measure_item"]
+__all__ = [
+    "WRITTEN_BY_EVERY_RUN",
+    "analyze",
+    "broken_item",
+    "clear_folder",
+    "complete_item",
+    "finish_item",
+    "measure_item",
+]
 
 FAITHFULNESS_FIGURE = "faithfulness.png"
 WRITTEN_BY_EVERY_RUN = ("metrics.jsonl", OUTPUT, "result.json")
@@ -52,7 +60,6 @@ def measure_item(job: Job, plugins: Plugins, watch: Callable[[Progress], None]) 
         report = measured.report.model_copy(update={"seconds": time.monotonic() - started})
         measured = replace(measured, report=report)
         save_measured(measured, job.key or "")
-        shutil.rmtree(job.folder / PARTS, ignore_errors=True)
     except (Exception, SystemExit) as error:  # whatever a method raises costs its own item only
         return broken_item(job, error_facts(error), time.monotonic() - started)
     return measured
@@ -62,6 +69,12 @@ def broken_item(job: Job, error: ErrorFacts, seconds: float) -> Measured:
     """What is known of an item that could not be measured."""
     update = {"outcome": Outcome.ERROR, "error": error, "seconds": seconds}
     return Measured(item=job.item, report=_blank(job.item).model_copy(update=update), folder=job.folder)
+
+
+def complete_item(folder: Path) -> None:
+    """Say that an item's folder is complete; until then its parts stay, for a run that finds no more than them."""
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
+    write_done(folder)
 
 
 def finish_item(report: ItemReport, folder: Path) -> ItemReport:

@@ -15,7 +15,7 @@ from pathlib import Path
 from mechint import __version__
 from mechint.engine.cache import Cache
 from mechint.engine.exit import ExitCode, conclude, worst
-from mechint.engine.item import WRITTEN_BY_EVERY_RUN, finish_item, measure_item
+from mechint.engine.item import WRITTEN_BY_EVERY_RUN, complete_item, finish_item, measure_item
 from mechint.engine.job import Execute, Job, Watch, with_less
 from mechint.engine.judge import judge
 from mechint.engine.key import Keys
@@ -25,7 +25,7 @@ from mechint.engine.plugins import Plugins
 from mechint.errors import UsageError
 from mechint.files import is_leftover, sweep_leftovers
 from mechint.journal import Progress
-from mechint.results.store import write_done, write_report
+from mechint.results.store import write_report
 from mechint.results.values import ItemReport, Outcome, RunReport, SpecFacts, Versions
 from mechint.spec.limits import Limits
 from mechint.spec.values import Item, Plan
@@ -212,7 +212,7 @@ class _Desk:
             report = finish_item(judged, one.folder)
             self._watchers.notify("mechint_item_finished", report=report, folder=one.folder)
             if report.outcome is not Outcome.ERROR:
-                write_done(one.folder)
+                complete_item(one.folder)
             self._reports.append(report)
         self._waiting.clear()
 
