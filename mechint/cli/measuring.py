@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ def measuring(workers: int, cache_dir: Path | None, *, in_process: bool, force: 
     from mechint.engine.pool import Pool, threads_each
     from mechint.engine.run import Way, measure_here
 
+    in_process = in_process or os.name != "posix"  # elsewhere a socket cannot be handed down
     pool = Pool(workers)
     way = Way(
         execute=measure_here if in_process else pool.execute,

@@ -80,6 +80,8 @@ def run_command(
     if collect_only:
         _print_items([plan for plan, _ in plans])
         sys.exit(ExitCode.PASSED)
+    if in_process and any(plan.spec.limits.model_fields_set for plan, _ in plans):
+        click.echo("limits have no effect with --in-process", err=True)
     with measuring(workers, cache_dir, in_process=in_process, force=force) as way:
         sys.exit(worst(list(_run_all(plans, way))))
 

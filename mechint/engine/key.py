@@ -27,7 +27,7 @@ import mechint
 from mechint.checkpoint.opened import open_unchanged
 from mechint.engine.plugins import Plugins
 from mechint.errors import MechintError
-from mechint.spec.values import Item
+from mechint.spec.values import Cell, Item
 
 __all__ = ["Keys"]
 
@@ -87,7 +87,7 @@ class Keys:
             "seed": cell.seed,
             "faithfulness": judged,
             "files": {text: self._place(Path(text)) for text in _texts([method, task, judged, reference]) if _is(text)},
-            "plugins": {name: self._plugin_code(name) for name in self._others()},
+            "plugins": {name: self._plugin_code(name) for name in self._others(cell)},
             "mechint": [mechint.__version__, self._own_code()],
             "machine": self._machine(source.reference.device),
         }
@@ -115,17 +115,11 @@ class Keys:
                 self._files[path] = opened.sha256()
         return self._files[path]
 
-    def _others(self) -> list[str]:
+    def _others(self, cell: Cell) -> list[str]:
         """The loaded plugins that may take part in measuring, beside the method and the task."""
-        watching = {name for name in self.plugins.listed for hook in _OBSERVING if self.plugins.implements(name, hook)}
-        chosen = ("mechint_analyze", "mechint_task")
-        return [
-            name
-            for name in self.plugins.listed
-            if self.plugins.loaded(name)
-            and name not in watching
-            and not any(self.plugins.implements(name, hook) for hook in chosen)
-        ]
+        loaded = self.plugins.names()
+        watching = {name for name in loaded for hook in _OBSERVING if self.plugins.implements(name, hook)}
+        return [name for name in loaded if name not in {*watching, cell.method.name, cell.task.name}]
 
     def _plugin_code(self, name: str) -> str:
         """Of the plugin's module, or of the whole package that it is or lies in."""

@@ -123,7 +123,8 @@ class Pool:
             job = waiting.popleft()
             worker.job, worker.given, worker.began = job, time.monotonic(), None
             worker.oom_kills, worker.printed, worker.rows = count_oom_kills(), Printed(), []
-            watch.started(job.item)
+            if job.most_at_once is None:  # else it has been told
+                watch.started(job.item)
             with contextlib.suppress(OSError):  # a worker that is gone is seen when it is looked after
                 worker.connection.send(Order(job=job, plugins=names, memory=limits.bytes))
 

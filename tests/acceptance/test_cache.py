@@ -160,6 +160,11 @@ def test_a_second_run_in_the_folder_waits_for_the_first_and_measures_nothing(wor
     assert "another run is at work in analysis; this one waits for its end" in ran.err
 
 
+def test_limits_without_effect_are_said(workspace):
+    workspace.edit("output_dir: analysis", "limits: {time: 1s}\noutput_dir: analysis")
+    assert "limits have no effect with --in-process" in workspace.run("spec.yaml", *ONE).err
+
+
 def test_what_a_killed_run_left_is_swept(workspace):
     workspace.run("spec.yaml", *ONE)
     (workspace.folder / "analysis/.results.json.abcd1234.partial").touch()
