@@ -75,6 +75,8 @@ class _Worker:
     """When it got its job."""
     began: float | None = None
     """When it took it up."""
+    served: bool = False
+    """Whether it has had an item before."""
     oom_kills: int = 0
     """Of the system, before its job."""
     printed: Printed = field(default_factory=Printed)
@@ -174,7 +176,7 @@ class Pool:
                 worker.rows.append({"stage": said.stage, "step": said.done - 1, **said.values})
             watch.progressed(job.item, said)
         elif isinstance(said, Answer) and job is not None:
-            worker.job = None
+            worker.job, worker.served = None, True
             _take_in(worker)
             self._end(worker, job, _result(job, said), waiting, watch)
             if said.spent:
@@ -193,6 +195,9 @@ class Pool:
         job, worker.job = worker.job, None
         self._remove(worker)
         if job is None:
+            return
+        if status is not None and worker.served and worker.began is None:
+            waiting.appendleft(job)  # it died before, of something that is not this item's doing
             return
         if status is None:
             death = crossed_limit(limits, began=worker.began is not None)

@@ -45,6 +45,9 @@ while True:
     if way == "large" and job.most_at_once is None:
         answer(job, MemoryError(), spent=True)
         continue
+    if way == "leaves":
+        answer(job, ValueError(f"{os.getpid()} None"))
+        os._exit(0)
     answer(job, ValueError(f"{os.getpid()} {job.most_at_once}"), spent=way == "spent")
 """
 
@@ -107,6 +110,12 @@ def test_several_items_are_at_work_at_once(run):
 
 def test_a_process_that_holds_too_much_gives_way(run):
     first, second = run(["spent", "a"]).errors.values()
+    assert process_of(first) != process_of(second)
+
+
+def test_one_that_dies_between_items_harms_none(run):
+    first, second = run(["leaves", "a"]).errors.values()
+    assert (first.kind, second.kind) == ("ValueError", "ValueError")
     assert process_of(first) != process_of(second)
 
 
