@@ -97,6 +97,15 @@ def test_an_item_that_was_measured_is_not_measured_again(ran):
     assert "cached" not in next(line for line in again.stdout.splitlines() if "fine_too" in line)
 
 
+def test_the_programs_own_process_gives_the_same_bits(ran):
+    folder, _ = ran
+    arguments = ("--in-process", "--force", "--set", 'matrix={"method.way": ["fine"]}', "--set", "output_dir=here")
+    assert mechint(folder, "run", "spec.yaml", *arguments).returncode == 0
+    for name in ("final_masks.pt", "per_example.safetensors", "metrics.jsonl"):
+        here, there = folder / "here/stepV0-way_fine" / name, folder / "analysis/stepV0-way_fine" / name
+        assert here.read_bytes() == there.read_bytes()
+
+
 def test_a_request_to_end_keeps_what_is_finished(tmp_path):
     write_workspace(tmp_path)
     matrix = "{method.way: [fine, deadlock]}"
