@@ -50,7 +50,7 @@ def iterated_ig(objective: Objective, settings: SearchSettings, journal: Journal
         left = keep if number == rounds - 1 else max(round(share * objective.size), keep)
         gain, loss = _gain_along_path(objective, kept, points, number * len(points), guard)
         gain[~kept] = -torch.inf
-        kept.copy_(keep_top(gain, left))
+        kept.copy_(keep_top(gain, left))  # in place, since the journal keeps it
         sparsity, target = 1 - left / objective.size, settings.target_sparsity
         done = (number + 1) * len(points)
         journal.log(guard.stage, done, rounds * len(points), loss=loss, sparsity=sparsity, target_sparsity=target)

@@ -26,7 +26,7 @@ LARGEST_TRADE = 0.1
 
 def swap(objective: Objective, settings: SearchSettings, journal: Journal, guard: Guard, start: Tensor) -> Tensor:
     """Improve ``start``, a boolean mask ``[m]``, by trades; returns as many kept entries as it was given."""
-    kept = start.clone()
+    kept = start.clone()  # changed in place, as all that the journal keeps
     count = int(kept.sum())
     gain = torch.zeros(objective.size)
     sparsity = 1 - count / objective.size

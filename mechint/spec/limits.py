@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from mechint.spec.options import OptionsModel
 
@@ -26,6 +26,13 @@ class Limits(OptionsModel):
     """From the loading of the checkpoint to the last measurement: 90s, 30m, 2h."""
     memory: _Memory | None = None
     """What its process may hold as data, beside the files it maps: 800MiB, 8GiB. On Linux."""
+
+    @field_validator("time", "memory")
+    @classmethod
+    def _leaves_something(cls, limit: str | None) -> str | None:
+        if limit is not None and not _number(limit):
+            raise ValueError("a limit of 0 leaves nothing to run in; leave it out for no limit")
+        return limit
 
     @property
     def seconds(self) -> float | None:

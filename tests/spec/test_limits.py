@@ -26,6 +26,11 @@ def test_other_words_are_refused(wrong):
         Limits(memory=wrong)
 
 
+def test_a_limit_of_nothing_is_refused():
+    with pytest.raises(ValidationError, match="a limit of 0"):
+        Limits(time="0.0s")
+
+
 def test_nothing_is_limited_by_default():
     assert (Limits().seconds, Limits().bytes) == (None, None)
 
