@@ -88,7 +88,7 @@ class TerminalReporter:
 
     @hookimpl
     def mechint_item_started(self, item: Item) -> None:
-        if not _can_redraw(self._console):
+        if not _can_redraw(self._console) or item.id in self._tasks:
             return
         if self._bars is None:
             self._bars = _open_bars(self._console)

@@ -260,6 +260,6 @@ def _take_in(worker: _Worker) -> None:
 
 
 def _kill(worker: _Worker) -> None:
-    """End a worker's process and all others of its session's group."""
+    """End a worker's process and all others of its group."""
     with contextlib.suppress(OSError):
         os.killpg(worker.process.pid, signal.SIGKILL)
