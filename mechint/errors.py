@@ -36,7 +36,11 @@ __all__ = [
     "WriteError",
     "coded",
     "first_line",
+    "is_out_of_memory",
 ]
+
+_NO_ROOM = ("can't allocate memory", "Cannot allocate memory", "std::bad_alloc")
+"""In what torch raises where a processor has no memory left, which is a plain RuntimeError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +131,14 @@ class WriteError(ItemError, OSError):
     """A file of results cannot be written."""
 
 
-def first_line(error: Exception, most: int = 200) -> str:
+def first_line(error: BaseException, most: int = 200) -> str:
     """The first line of another library's error, or its type's name where it says nothing, at most ``most`` long."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip()[:most]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether it is what Python, or torch on a processor or an accelerator, raises without room."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _NO_ROOM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,20 @@ from typing import IO
 
 from mechint.errors import WriteError
 
-__all__ = ["atomic_write", "read_bounded", "refuse_unusual", "sha256_of", "write_bytes", "write_text"]
+__all__ = [
+    "atomic_write",
+    "cache_folder",
+    "is_leftover",
+    "read_bounded",
+    "refuse_unusual",
+    "sha256_of",
+    "sweep_leftovers",
+    "write_bytes",
+    "write_text",
+]
+
+_PARTIAL = ".partial"
+_LEFTOVER = re.compile(rf"\..+\.[a-z0-9_]{{8}}{re.escape(_PARTIAL)}")
 
 
 @contextmanager
@@ -34,7 +48,9 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content`` in one step."""
+    """Replace ``path`` by ``content`` in one step; a file that holds it already is left alone."""
+    if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
+        return
     with atomic_write(path) as stream:
         stream.write(content)
 
@@ -60,6 +76,25 @@ def refuse_unusual(path: Path | str, largest: int) -> None:
             raise OSError(errno.EFBIG, f"has more than {largest:,} bytes, the most that is read")
 
 
+def cache_folder() -> Path:
+    """Where what can be computed again is kept: what ``MECHINT_CACHE_DIR`` names, else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("MECHINT_CACHE_DIR") or user_cache_path("mechint")).expanduser()
+
+
+def sweep_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder; call it where nobody writes there."""
+    for path in folder.iterdir():
+        if is_leftover(path):
+            path.unlink(missing_ok=True)
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether it is a file that was never finished, of a process at work or of one that was killed."""
+    return bool(_LEFTOVER.fullmatch(path.name)) and path.is_file()
+
+
 def sha256_of(path: Path) -> str:
     """Hex digest of a file's bytes, read in pieces."""
     with path.open("rb") as stream:
@@ -69,7 +104,7 @@ def sha256_of(path: Path) -> str:
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PARTIAL)
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mechint.files import atomic_write
+from mechint.steps import State, Steps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,6 +47,7 @@ class Journal:
     seconds_between: float = 5.0
     """How long a part waits before it is written once more; what was finished since then is lost with the run."""
     _written: dict[str, float] = field(default_factory=dict)
+    _begun: Counter[str] = field(default_factory=Counter)
 
     def log(self, stage: str, done: int, total: int, **values: float) -> None:
         """Record one step of a stage, ``done`` of ``total``, with what it measured."""
@@ -53,6 +57,19 @@ class Journal:
     def progress(self, stage: str, done: int, total: int) -> None:
         """Say how far a stage is that measures nothing worth a curve."""
         self.watch(Progress(stage=stage, done=done, total=total, values={}))
+
+    def steps(self, stage: str, total: int, state: State) -> Steps:
+        """The steps of a loop, from where an interrupted run left it, with everything that they change restored.
+
+        A loop is told from others by its stage, its length and how many of that stage began before it.
+        """
+        self._begun[stage] += 1
+        name = f"{re.sub(r'[^a-z0-9]+', '_', stage.lower())}-{self._begun[stage]}-of-{total}.pt"
+        path = None if self.parts is None else self.parts / name
+        steps = Steps(path, total, state, self.rows, self.seconds_between)
+        if steps.damaged:
+            self._note_damage(name)
+        return steps
 
     def note(self, text: str) -> None:
         """Record a sentence for the report, such as which estimator won."""
@@ -85,5 +102,8 @@ class Journal:
         try:
             return load(path.read_bytes())
         except SafetensorError:
-            self.note(f"{path.name} of an earlier run is damaged, so that its part is computed again")
+            self._note_damage(path.name)
             return None
+
+    def _note_damage(self, name: str) -> None:
+        self.note(f"{name} of an earlier run is damaged, so that its part is computed again")

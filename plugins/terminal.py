@@ -114,7 +114,7 @@ class TerminalReporter:
 
     @hookimpl
     def mechint_item_started(self, item: Item) -> None:
-        if not _can_redraw(self._console):
+        if not _can_redraw(self._console) or item.id in self._tasks:
             return
         if self._bars is None:
             self._bars = _open_bars(self._console)
@@ -330,9 +330,11 @@ def _wordings(report: ItemReport) -> Iterator[str]:
     from mechint.results.describe import headline
 
     figures = headline(report) if report.error is None else {_plain(report.error.kind): ""}
-    yield _row(figures)
-    yield _row({word: figures[word] for word in figures if word != "sparsity"})
-    yield _row(dict(list(figures.items())[:1]))
+    end = "  cached" if report.cached else ""
+    yield _row(figures) + end
+    yield _row({word: figures[word] for word in figures if word != "sparsity"}) + end
+    yield _row(dict(list(figures.items())[:1])) + end
+    yield end
     yield ""
 
 

@@ -12,6 +12,12 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    """No test reads or fills the user's cache, nor that of another test."""
+    monkeypatch.setenv("MECHINT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture
 def write(tmp_path):
     """Writes bytes, or what torch.save makes of a value, and gives the path."""

@@ -5,7 +5,15 @@ import stat
 import pytest
 
 from mechint.errors import WriteError
-from mechint.files import atomic_write, read_bounded, refuse_unusual, sha256_of, write_text
+from mechint.files import (
+    atomic_write,
+    cache_folder,
+    read_bounded,
+    refuse_unusual,
+    sha256_of,
+    sweep_leftovers,
+    write_text,
+)
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -77,3 +85,20 @@ def test_a_full_disk_is_one_too_and_the_old_file_stays(tmp_path, monkeypatch):
     with pytest.raises(WriteError, match="a: cannot be written: no space left on device"):
         write_text(tmp_path / "a", "new")
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"a": "old"}
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path):
+    with atomic_write(tmp_path / "b.txt"):
+        (leftover,) = tmp_path.iterdir()
+    leftover.touch()
+    (tmp_path / ".env.template").touch()
+    (tmp_path / ".a.partial").mkdir()
+    sweep_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"b.txt", ".env.template", ".a.partial"}
+
+
+def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("MECHINT_CACHE_DIR", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("MECHINT_CACHE_DIR")
+    assert cache_folder().name == "mechint"

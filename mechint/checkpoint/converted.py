@@ -2,13 +2,12 @@
 
 transformers undoes what GGUF does to weights: blocks become float32, and the rows of q and k return to their order. It
 takes many times as long as reading float32 weights, so the result is kept, under the file's hash and the versions of
-what read it. The environment variable ``MECHINT_CACHE`` names another place than the user's cache folder.
+what read it. The environment variable ``MECHINT_CACHE_DIR`` names another place than the user's cache folder.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -18,12 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
-from platformdirs import user_cache_path
 
 from mechint.checkpoint.quiet import quiet
 from mechint.codes import Code
 from mechint.errors import CheckpointError, first_line
-from mechint.files import sha256_of, write_text
+from mechint.files import cache_folder, sha256_of, write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -49,7 +47,7 @@ def converted_gguf(path: str, sha256: str) -> Path:
     read the file, and where the model that it makes of it leaves out something that the file holds.
     """
     versions = {package: _version_of(path, package) for package in _NEEDED}
-    root = Path(os.environ.get("MECHINT_CACHE") or user_cache_path("mechint")).expanduser() / "gguf"
+    root = cache_folder() / "gguf"
     folder = root / f"{sha256}-transformers{versions['transformers']}-gguf{versions['gguf']}"
     if _is_whole(folder):
         return folder
@@ -62,7 +60,7 @@ def converted_gguf(path: str, sha256: str) -> Path:
     except OSError as error:
         raise CheckpointError(
             f"{path}: its converted weights cannot be kept in {root} ({(error.strerror or str(error)).lower()})\n"
-            "  hint: the environment variable MECHINT_CACHE names another folder"
+            "  hint: the environment variable MECHINT_CACHE_DIR names another folder"
         ) from None
     return folder
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +13,7 @@ from mechint.errors import MechintError, UsageError, coded
 from mechint.results.redact import redact
 
 if TYPE_CHECKING:
-    from mechint.engine.plugins import Plugins
+    from mechint.engine.plugins import Listed, Plugins
 
 __all__ = ["HELP", "count", "for_each", "load_plugins", "say_error"]
 
@@ -22,12 +22,15 @@ ALWAYS = ("metrics", "architectures")
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
-def load_plugins(names: Sequence[str]) -> Plugins:
-    """The plugins that every spec has, and those named; UsageError for a name that nothing has."""
+def load_plugins(names: Sequence[str], listed: Mapping[str, Listed] | None = None) -> Plugins:
+    """The plugins that every spec has, and those named; UsageError for a name that nothing has.
+
+    ``listed`` are those that there are, for a caller who asks more than once.
+    """
     from mechint.engine.plugins import Plugins, list_plugins
     from mechint.spec.suggest import did_you_mean
 
-    plugins = Plugins(list_plugins())
+    plugins = Plugins(list_plugins() if listed is None else listed)
     for name in (*ALWAYS, *names):
         if name not in plugins.listed:
             raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 
 from mechint import __version__
 from mechint.cli.ask import HELP, count, for_each, load_plugins
+from mechint.cli.measuring import measuring
 from mechint.cli.observers import report_command, say_broken
 from mechint.cli.redraw import draw_again, to_draw_again
 from mechint.cli.run_options import RunOptions, run_options
@@ -23,7 +25,8 @@ from mechint.errors import UsageError
 from mechint.spec.find import find_specs
 
 if TYPE_CHECKING:
-    from mechint.engine.plugins import Plugins
+    from mechint.engine.plugins import Listed, Plugins
+    from mechint.engine.run import Way
     from mechint.results.values import RunReport
     from mechint.spec.values import Plan
 
@@ -49,9 +52,12 @@ def run_command(asked: RunOptions) -> None:
         sys.exit(for_each(found, lambda path: _validate(path, asked.overrides, asked.named)))
     if finished is not None:
         sys.exit(draw_again(finished, found, asked))
+    from mechint.engine.plugins import list_plugins
+
     plans: list[Plan] = []
+    listed = list_plugins()
     plugins: dict[str, Plugins] = {}
-    code = for_each(found, lambda path: plans.append(_collect(path, asked, plugins)))
+    code = for_each(found, lambda path: plans.append(_collect(path, asked, listed, plugins)))
     if code is not ExitCode.PASSED:
         sys.exit(code)
     failed = read_failed() if asked.last_failed or asked.failed_first else frozenset()
@@ -61,7 +67,10 @@ def run_command(asked: RunOptions) -> None:
     if asked.collect_only:
         _print_items(plans, asked.reporting.verbosity)
         sys.exit(ExitCode.PASSED)
-    sys.exit(_run_all(running, plugins, asked))
+    if asked.in_process and any(plan.spec.limits.model_fields_set for plan in running):
+        click.echo("limits have no effect with --in-process", err=True)
+    with measuring(asked) as way:
+        sys.exit(_run_all(running, plugins, asked, way))
 
 
 @click.command()
@@ -78,16 +87,16 @@ def _validate(path: str, overrides: Sequence[str] = (), named: Sequence[str] = (
     click.echo(f"{path}: valid, {count(len(spec.cells), 'item')} for each checkpoint")
 
 
-def _collect(path: str, asked: RunOptions, plugins: dict[str, Plugins]) -> Plan:
+def _collect(path: str, asked: RunOptions, listed: Mapping[str, Listed], plugins: dict[str, Plugins]) -> Plan:
     """The plan of a spec; the plugins that were loaded for it are added under its path."""
     from mechint.engine.collect import collect_plan
 
-    plugins[path] = load_plugins((*asked.reporters, *asked.named))
+    plugins[path] = load_plugins((*asked.reporters, *asked.named), listed)
     plan = collect_plan(path, plugins[path], models=asked.models, overrides=asked.overrides)
     return shrink(plan) if asked.smoke else plan
 
 
-def _run_all(plans: Sequence[Plan], plugins: Mapping[str, Plugins], asked: RunOptions) -> ExitCode:
+def _run_all(plans: Sequence[Plan], plugins: Mapping[str, Plugins], asked: RunOptions, way: Way) -> ExitCode:
     """Run every plan until one is interrupted or as many items failed as are allowed; the worst code."""
     from mechint.engine.run import failures, run_plan
 
@@ -95,7 +104,9 @@ def _run_all(plans: Sequence[Plan], plugins: Mapping[str, Plugins], asked: RunOp
     reports: list[RunReport] = []
     allowed = asked.failures_allowed
     for plan in plans:
-        finished = run_plan(plan, plugins[plan.spec.path], asked.reporting, allowed)
+        finished = run_plan(plan, plugins[plan.spec.path], asked.reporting, replace(way, most_failures=allowed))
+        if finished.trouble:
+            click.echo(finished.trouble, err=True)
         reports.append(finished.report)
         codes += [finished.code, say_broken(finished.broken)]
         _remember(finished.report)

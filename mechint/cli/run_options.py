@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -42,6 +43,10 @@ class RunOptions:
     junit: str | None
     sarif: str | None
     as_json: bool
+    workers: int
+    in_process: bool
+    force: bool
+    cache_dir: Path | None
 
     @property
     def reporting(self) -> Reporting:
@@ -100,6 +105,14 @@ _OPTIONS = (
     click.option("--lf", "--last-failed", "last_failed", is_flag=True, help="Run what failed last time; else all."),
     click.option("--ff", "--failed-first", "failed_first", is_flag=True, help="Run all, what failed last time first."),
     click.option("--shard", metavar="I/N", help="Run one part of N; 'mechint merge' puts the results together."),
+    click.option(
+        "-n", "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Items measured side by side."
+    ),
+    click.option("--in-process", is_flag=True, help="Measure in this process, without limits, for a debugger."),
+    click.option("--force", is_flag=True, help="Measure again what earlier runs have measured."),
+    click.option(
+        "--cache-dir", type=click.Path(path_type=Path), help="Keep measured items here, not in the user's cache."
+    ),
     click.option("-x", "--exitfirst", "first_failure", is_flag=True, help="Stop after the first failure."),
     click.option("--maxfail", "most_failures", type=click.IntRange(min=1), help="Stop after so many failures."),
     click.option(

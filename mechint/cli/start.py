@@ -14,6 +14,7 @@ import click
 
 from mechint import __version__
 from mechint.cli.ask import HELP, say_error
+from mechint.cli.cache import cache
 from mechint.cli.come_over import import_kconfig
 from mechint.cli.compare import compare
 from mechint.cli.explain import explain
@@ -48,6 +49,7 @@ _COMMANDS = (
     compare,
     selftest,
     explain,
+    cache,
     train,
     import_kconfig,
 )

@@ -102,12 +102,12 @@ def mechint_run_started(plan: Plan) -> None:
 
 @_spec
 def mechint_item_started(item: Item) -> None:
-    """Observe that an item begins. Never called for one that the spec skips."""
+    """Observe that an item begins. Not called for one that an earlier run has measured or that the spec skips."""
 
 
 @_spec
 def mechint_progress(item: Item, progress: Progress) -> None:
-    """Observe one step of a running item. Called often; must be cheap."""
+    """Observe one step of a running item; of several in turn, where they run side by side. Must be cheap."""
 
 
 @_spec

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shutil
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mechint.engine.cache import copy_files
 from mechint.engine.check_effect import refuse_unknown_effects
+from mechint.engine.death import error_facts
 from mechint.engine.draw import draw_item
+from mechint.engine.job import Job
 from mechint.engine.measured import Measured
 from mechint.engine.plugins import Plugins
 from mechint.engine.prepare import Prepared, prepare
-from mechint.errors import MechintError, PluginError
+from mechint.engine.printed import OUTPUT
+from mechint.engine.stored import EFFECTS, MEASURED, load_measured, read_facts, save_measured
+from mechint.errors import PluginError
 from mechint.journal import Journal, Progress
 from mechint.results.facts import blank_item
 from mechint.results.redact import redact
@@ -29,29 +33,49 @@ if TYPE_CHECKING:
     from mechint.faithfulness.per_example import PerExample
     from mechint.task.metric import Metric
 
-__all__ = ["SAVED", "analyze", "finish_item", "measure_item", "seal_item", "skipped_item"]
+__all__ = [
+    "SAVED",
+    "WRITTEN_BY_EVERY_RUN",
+    "analyze",
+    "broken_item",
+    "clear_folder",
+    "finish_item",
+    "measure_item",
+    "seal_item",
+    "skipped_item",
+]
 
-EFFECTS = "effects.safetensors"
-SAVED = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors", EFFECTS)
+SAVED = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors", MEASURED, EFFECTS)
 """What a measurement leaves and figures are drawn from; effects only where the method gives any."""
+WRITTEN_BY_EVERY_RUN = ("metrics.jsonl", OUTPUT, "result.json")
+"""What tells an item's folder: one of these is there from the first file on that a run leaves."""
 PARTS = "parts"
 """Folder of what a method has finished, for a run that goes on where this one was interrupted."""
 
 
-def measure_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progress], None]) -> Measured:
+def measure_item(job: Job, plugins: Plugins, watch: Callable[[Progress], None]) -> Measured:
     """Analyse and measure one item, leaving its files in the folder; an error is reported, not raised.
 
-    KeyboardInterrupt and its like pass through.
+    KeyboardInterrupt passes through.
     """
     started = time.monotonic()
-    blank = blank_item(item)
     try:
-        _clear(folder)
-        measured = _measure(item, plugins, folder, watch, blank)
-    except Exception as error:  # whatever a method raises costs its own item only
-        measured = Measured(item=item, report=_broken(blank, error), folder=folder)
-    report = measured.report.model_copy(update={"seconds": time.monotonic() - started})
-    return replace(measured, report=report)
+        clear_folder(job.folder)
+        if job.entry is not None:
+            return _draw_again(job, job.entry, plugins)
+        measured = _measure(job, plugins, watch, blank_item(job.item))
+        report = measured.report.model_copy(update={"seconds": time.monotonic() - started})
+        measured = replace(measured, report=report)
+        save_measured(measured, job.key or "")
+    except (Exception, SystemExit) as error:  # whatever a method raises costs its own item only
+        return broken_item(job, error_facts(error), time.monotonic() - started)
+    return measured
+
+
+def broken_item(job: Job, error: ErrorFacts, seconds: float) -> Measured:
+    """What is known of an item that could not be measured."""
+    update = {"outcome": Outcome.ERROR, "error": error, "seconds": seconds}
+    return Measured(item=job.item, report=blank_item(job.item).model_copy(update=update), folder=job.folder)
 
 
 def skipped_item(item: Item) -> ItemReport:
@@ -64,44 +88,51 @@ def finish_item(report: ItemReport, folder: Path) -> ItemReport:
     try:
         write_item(report, folder)
     except OSError as error:
-        return _broken(report, error)
+        return _spoiled(report, error)
     return report
 
 
 def seal_item(report: ItemReport, folder: Path) -> ItemReport:
-    """Write ``DONE`` once all files of an item are there; where that cannot be done the report says so."""
+    """Say that an item's folder is complete; until then its parts stay, for a run that finds no more than them.
+
+    Where that cannot be done the report says so.
+    """
     if report.outcome is Outcome.ERROR:
         return report
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
     try:
         write_done(folder)
     except OSError as error:
-        return _broken(report, error)
+        return _spoiled(report, error)
     return report
 
 
-def _broken(report: ItemReport, error: Exception) -> ItemReport:
-    """The report with an error in the place of an outcome; only bugs keep their traceback."""
-    known = error if isinstance(error, MechintError) else None
-    facts = ErrorFacts(
-        kind=type(error).__name__,
-        code=known.code if known else "",
-        message=str(error) if known else f"{type(error).__name__}: {error}",
-        traceback=None if known else "".join(traceback.format_exception(error)),
-    )
-    return report.model_copy(update={"outcome": Outcome.ERROR, "error": facts})
+def _spoiled(report: ItemReport, error: OSError) -> ItemReport:
+    return report.model_copy(update={"outcome": Outcome.ERROR, "error": error_facts(error)})
 
 
-def _clear(folder: Path) -> None:
-    """Make the item's folder, or remove the files that an earlier run left in it."""
+def clear_folder(folder: Path) -> None:
+    """Make the item's folder, or remove the files that an earlier run left in it, those that tell it for one last."""
     folder.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.iterdir():
+    for leftover in sorted(folder.iterdir(), key=lambda path: path.name in WRITTEN_BY_EVERY_RUN):
         if not leftover.is_dir():
             leftover.unlink()
 
 
-def _measure(
-    item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progress], None], blank: ItemReport
-) -> Measured:
+def _draw_again(job: Job, entry: Path, plugins: Plugins) -> Measured:
+    """What was measured under another name, with figures that bear this one."""
+    copy_files(entry, job.folder)
+    facts = read_facts(job.folder)
+    assert facts is not None, f"{entry} was verified"
+    measured = load_measured(job.item, job.folder, facts, effects=True)
+    saved = tuple(name for name in measured.report.artifacts if name in SAVED)
+    drawn = draw_item(measured.report, plugins, job.folder)
+    measured = replace(measured, report=measured.report.model_copy(update={"artifacts": (*saved, *drawn)}))
+    save_measured(measured, job.key or "")
+    return measured
+
+
+def _measure(job: Job, plugins: Plugins, watch: Callable[[Progress], None], blank: ItemReport) -> Measured:
     """The steps of an item; each leaves its files in the folder."""
     from mechint.circuit.circuit import save_masks
     from mechint.circuit.effect_map import save_effects
@@ -109,8 +140,11 @@ def _measure(
     from mechint.faithfulness.models import choose_models
     from mechint.faithfulness.protocol import measure
 
-    judged, journal = item.cell.faithfulness, Journal(watch=watch, parts=folder / PARTS)
-    ready = prepare(item, plugins)
+    item, folder = job.item, job.folder
+    judged, journal = item.cell.faithfulness, Journal(watch=watch, parts=_parts(job))
+    ready = prepare(item, plugins, job.most_at_once)
+    if job.most_at_once is not None:
+        journal.note(f"memory ran out; in passes of at most {job.most_at_once} examples, which add up to the same")
     _note_idle(ready, journal)
     try:
         analysis = analyze(item, plugins, ready, journal)
@@ -125,7 +159,7 @@ def _measure(
     values = measure(ready.subject, ready.task, circuit.space, models, ready.ablation, ready.metrics, journal)
     values.save(folder / "per_example.safetensors")
     estimates = estimate_measures(values)
-    facts = _derive_facts(item, plugins, ready, circuit, values, watch)
+    facts = _derive_facts(job, plugins, ready, circuit, values, watch)
     measures = {name: None if one is None else one.value for name, one in estimates.items()} | facts
     described = _describe(item, ready, analysis, values, estimates)
     report = blank.model_copy(
@@ -133,7 +167,6 @@ def _measure(
     )
     saved = tuple(name for name in SAVED if name != EFFECTS or analysis.effects)
     report = report.model_copy(update={"artifacts": (*saved, *draw_item(report, plugins, folder))})
-    shutil.rmtree(folder / PARTS, ignore_errors=True)
     up = frozenset(_higher_is_better(estimates, ready.metrics))
     return Measured(
         item=item,
@@ -144,6 +177,11 @@ def _measure(
         flaw=why_undefined(values),
         higher_is_better=up,
     )
+
+
+def _parts(job: Job, of: str = "search") -> Path | None:
+    """Where finished parts are kept: under the key, since they are right for nothing else."""
+    return None if job.key is None else job.folder / PARTS / job.key[:16] / of
 
 
 def _note_idle(ready: Prepared, journal: Journal) -> None:
@@ -179,7 +217,7 @@ def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> 
 
 
 def _derive_facts(
-    item: Item,
+    job: Job,
     plugins: Plugins,
     ready: Prepared,
     circuit: Circuit,
@@ -191,7 +229,7 @@ def _derive_facts(
     from mechint.faithfulness.derive import derive_facts
     from mechint.faithfulness.known import read_known_circuit
 
-    judged = item.cell.faithfulness
+    item, judged = job.item, job.item.cell.faithfulness
     known = None if judged.known_circuit is None else read_known_circuit(judged.known_circuit, circuit.space)
     facts = derive_facts(values, circuit, known)
     if judged.controls.stability:
@@ -199,10 +237,10 @@ def _derive_facts(
         def show(progress: Progress) -> None:
             watch(replace(progress, values={}))  # its values are no part of the item's curves
 
-        others = [
-            analyze(_with_seed(item, item.cell.seed + 1 + further), plugins, ready, Journal(watch=show)).circuit.kept
-            for further in range(judged.controls.stability)
-        ]
+        others = []
+        for seed in range(item.cell.seed + 1, item.cell.seed + 1 + judged.controls.stability):
+            journal = Journal(watch=show, parts=_parts(job, f"seed{seed}"))
+            others.append(analyze(_with_seed(item, seed), plugins, ready, journal).circuit.kept)
         found = stability(circuit.space, [circuit.kept, *others])
         facts["stability"] = None if found is None else found.jaccard
         facts["stability_chance"] = None if found is None else found.chance

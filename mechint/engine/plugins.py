@@ -103,6 +103,10 @@ class Plugins:
         """Whether the plugin of this name has been loaded."""
         return self._manager.has_plugin(name)
 
+    def names(self) -> tuple[str, ...]:
+        """The plugins that have been loaded, in the order of the list."""
+        return tuple(name for name in self.listed if self.loaded(name))
+
     def implements(self, name: str, hook: str) -> bool:
         """Whether the loaded plugin of this name answers a hook."""
         return self._implementation(name, hook) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mechint.engine.plugins import Plugins
@@ -30,11 +30,14 @@ class Prepared:
     """Those that the task's examples have everything for."""
 
 
-def prepare(item: Item, plugins: Plugins) -> Prepared:
-    """Load an item's checkpoint and make its task. Raises CheckpointError or DataError where that cannot be done."""
+def prepare(item: Item, plugins: Plugins, most_at_once: int | None = None) -> Prepared:
+    """Load an item's checkpoint and make its task. Raises CheckpointError or DataError where that cannot be done.
+
+    ``most_at_once`` bounds the examples in a pass.
+    """
     from mechint.task.ablation import Ablation, refuse_unfit
 
-    cell, subject = item.cell, _load(item, plugins)
+    cell, subject = item.cell, replace(_load(item, plugins), most_at_once=most_at_once)
     metrics = {metric.name: metric for given in plugins.collect("mechint_metrics") for metric in given}
     task = _make_task(cell, plugins, subject, metrics)
     refuse_unfit(cell.faithfulness.ablation, task)

@@ -1,36 +1,44 @@
-"""Running a plan: every item, then the report, then the reporters."""
+"""Running a plan: what is not known is measured, everything is judged, then come the report and the reporters."""
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from mechint import __version__
 from mechint.codes import Code
+from mechint.engine.cache import Cache
 from mechint.engine.exit import ExitCode, conclude, holds, worst
-from mechint.engine.item import finish_item, measure_item, seal_item, skipped_item
+from mechint.engine.item import WRITTEN_BY_EVERY_RUN, finish_item, measure_item, seal_item, skipped_item
+from mechint.engine.job import Execute, Job, Watch, with_less
 from mechint.engine.judge import judge
+from mechint.engine.key import Keys
+from mechint.engine.known import Known
 from mechint.engine.measured import Measured, waits_for_others
 from mechint.engine.plugins import Plugins
 from mechint.engine.smoke import soften
 from mechint.engine.watchers import Watchers
 from mechint.errors import UsageError
+from mechint.files import is_leftover, sweep_leftovers
 from mechint.journal import Progress
 from mechint.results.facts import spec_facts
 from mechint.results.reporting import Reporting
 from mechint.results.store import write_report
 from mechint.results.values import ItemReport, RunReport, Versions
+from mechint.spec.limits import Limits
 from mechint.spec.values import Item, Plan
 
-__all__ = ["Finished", "failures", "open_folder", "refuse_strangers", "run_plan"]
+__all__ = ["Finished", "Way", "failures", "open_folder", "refuse_strangers", "run_plan"]
 
-WRITTEN_BY_EVERY_RUN = ("metrics.jsonl", "result.json")
-"""What tells an item's folder: the first file that a search leaves, and the last."""
+LOCK = ".lock"
+"""In the run's folder; held by the process that writes there, and gone with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,23 +49,55 @@ class Finished:
     code: ExitCode
     broken: Sequence[tuple[str, Exception]]
     """Observers that raised, by plugin name; each is said once."""
+    trouble: str = ""
+    """Why what was measured could not be kept for other runs; empty where it was, or none was to be kept."""
 
 
-def run_plan(plan: Plan, plugins: Plugins, reporting: Reporting, most_failures: int | None = None) -> Finished:
-    """Run every item of a plan in turn; an interrupt ends the run after what is finished has been written.
+def measure_here(jobs: Sequence[Job], plugins: Plugins, limits: Limits, watch: Watch) -> None:  # noqa: ARG001
+    """Measure jobs one after another in this process, where nothing can be limited."""
+    for job in jobs:
+        watch.started(job.item)
+        measured = measure_item(job, plugins, partial(watch.progressed, job.item))
+        if (again := with_less(job, measured)) is not None:
+            measured = measure_item(again, plugins, partial(watch.progressed, job.item))
+        watch.ended(job, measured)
 
-    With ``most_failures`` so many items that do not hold end it too.
-    """
-    started, clock = datetime.now(UTC), time.monotonic()
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How the items of a plan are measured."""
+
+    execute: Execute = measure_here
+    cache: Cache | None = None
+    """What is shared between runs; None for what lies in the run's own folder alone."""
+    force: bool = False
+    """Measure what is known too."""
+    threads: int = 0
+    """Of each process that measures, where that is set; 0 for the libraries' own choice."""
+    most_failures: int | None = None
+    """How many items that do not hold end the run; None for any number."""
+    wait: Callable[[Path], None] = lambda _: None
+    """Called where another run is at work in the folder, before waiting for its end."""
+
+
+def run_plan(plan: Plan, plugins: Plugins, reporting: Reporting, way: Way | None = None) -> Finished:
+    """Run every item of a plan; an interrupt ends the run after what is finished has been written."""
+    way = way or Way()
     output_dir = open_folder(plan.spec.output_dir)
     for item in plan.items:
         refuse_strangers(output_dir / item.id)
-    watchers = Watchers(plugins, reporting)
+    with _alone_in(output_dir, way.wait):
+        sweep_leftovers(output_dir)
+        return _run(plan, plugins, Watchers(plugins, reporting), way, output_dir)
+
+
+def _run(plan: Plan, plugins: Plugins, watchers: Watchers, way: Way, output_dir: Path) -> Finished:
+    started, clock = datetime.now(UTC), time.monotonic()
     watchers.notify("mechint_run_started", plan=plan)
-    reports = [skipped_item(item) for item in plan.items if item.cell.skip is not None]
-    interrupted = _run_items(plan, plugins, output_dir, watchers, reports, most_failures)
-    order = {item.id: number for number, item in enumerate(plan.items)}
-    reports.sort(key=lambda report: order[report.id])
+    known = Known(keys=Keys(plugins=plugins, threads=way.threads), cache=way.cache, force=way.force)
+    desk = _Desk(plan, known, watchers, way.most_failures)
+    interrupted = _run_items(plan, plugins, way, output_dir, desk)
+    reports = desk.in_order()
     outcome, code = conclude([report.outcome for report in reports], interrupted=interrupted)
     report = RunReport(
         spec=spec_facts(plan.spec),
@@ -76,7 +116,26 @@ def run_plan(plan: Plan, plugins: Plugins, reporting: Reporting, most_failures: 
     watchers.notify("mechint_run_finished", report=report, output_dir=output_dir)
     if not watchers.broken.keys() <= _of_trackers(watchers.broken, plan, plugins):
         code = worst([code, ExitCode.INTERNAL])
-    return Finished(report=report, code=code, broken=tuple(watchers.broken.items()))
+    return Finished(report=report, code=code, broken=tuple(watchers.broken.items()), trouble=known.trouble)
+
+
+@contextmanager
+def _alone_in(folder: Path, wait: Callable[[Path], None]) -> Iterator[None]:
+    """Keep other runs out of a folder; the system ends that with the process, however it ends."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        wait(folder)
+        lock.acquire()
+    except OSError as error:
+        raise UsageError(f"output_dir {str(folder)!r} cannot be written to: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _of_trackers(observers: Collection[str], plan: Plan, plugins: Plugins) -> set[str]:
@@ -113,7 +172,9 @@ def refuse_strangers(folder: Path) -> None:
     """Raise UsageError for a folder of an item's name whose files no run has written: a run would remove them."""
     if folder.is_symlink():
         raise UsageError(f"{str(folder)!r} is a link, and a run empties an item's folder; remove the link")
-    files = {entry.name for entry in folder.iterdir() if not entry.is_dir()} if folder.is_dir() else set()
+    if not folder.is_dir():
+        return
+    files = {entry.name for entry in folder.iterdir() if not entry.is_dir() and not is_leftover(entry)}
     if files and files.isdisjoint(WRITTEN_BY_EVERY_RUN):
         raise UsageError(
             f"{str(folder)!r} holds {min(files)!r} and no analysis, so it is not emptied for one\n"
@@ -122,32 +183,26 @@ def refuse_strangers(folder: Path) -> None:
         )
 
 
-def _run_items(
-    plan: Plan,
-    plugins: Plugins,
-    output_dir: Path,
-    watchers: Watchers,
-    reports: list[ItemReport],
-    most_failures: int | None,
-) -> bool:
-    """Measure and judge every item, adding each report as it is finished; whether the run was interrupted.
-
-    Where items are judged together, all of them are finished at the end, so until then only broken ones are failures.
-    """
-    waiting: list[Measured] = []
-    together, interrupted = waits_for_others(plan), False
+def _run_items(plan: Plan, plugins: Plugins, way: Way, output_dir: Path, desk: _Desk) -> bool:
+    """Take what is known, measure the rest and judge all; whether the run was interrupted."""
+    interrupted = False
     try:
+        jobs = []
         for item in plan.items:
             if item.cell.skip is not None:
                 continue
-            waiting.append(_measure_one(item, plugins, output_dir / item.id, watchers))
-            if not together:
-                _finish(waiting, watchers, reports, smoke=plan.smoke)
-            if most_failures is not None and failures(reports) + _broken(waiting) >= most_failures:
-                break
+            found = desk.known.find(item, output_dir / item.id)
+            if isinstance(found, Job):
+                jobs.append(found)
+            else:
+                desk.take(found)
+        if jobs:
+            way.execute(jobs, plugins, plan.spec.limits, desk)
+    except _EnoughFailed:  # what else is at work is stopped
+        pass
     except KeyboardInterrupt:
         interrupted = True
-    _finish(waiting, watchers, reports, smoke=plan.smoke)
+    desk.finish()
     return interrupted
 
 
@@ -156,23 +211,57 @@ def failures(reports: Sequence[ItemReport]) -> int:
     return sum(not holds(report.outcome) for report in reports)
 
 
-def _broken(waiting: Sequence[Measured]) -> int:
-    return sum(one.report.error is not None for one in waiting)
+class _EnoughFailed(Exception):
+    """As many items do not hold as may."""
 
 
-def _measure_one(item: Item, plugins: Plugins, folder: Path, watchers: Watchers) -> Measured:
-    watchers.notify("mechint_item_started", item=item)
+class _Desk:
+    """Where measured items arrive, in any order; judges and writes each as soon as its verdict depends on no other.
 
-    def watch(progress: Progress) -> None:
-        watchers.notify("mechint_progress", item=item, progress=progress)
+    Where items are judged together, only broken ones are failures until the end.
+    """
 
-    return measure_item(item, plugins, folder, watch)
+    def __init__(self, plan: Plan, known: Known, watchers: Watchers, most_failures: int | None) -> None:
+        self.known = known
+        self._watchers = watchers
+        self._smoke = plan.smoke
+        self._most_failures = most_failures
+        self._together = waits_for_others(plan)
+        self._places = {item.id: place for place, item in enumerate(plan.items)}
+        self._waiting: list[Measured] = []
+        self._reports = [skipped_item(item) for item in plan.items if item.cell.skip is not None]
 
+    def started(self, item: Item) -> None:
+        self._watchers.notify("mechint_item_started", item=item)
 
-def _finish(waiting: list[Measured], watchers: Watchers, reports: list[ItemReport], *, smoke: bool) -> None:
-    """Judge what waits, write it and tell the observers."""
-    for one, judged in zip(waiting, judge(waiting), strict=True):
-        report = finish_item(soften(judged) if smoke else judged, one.folder)
-        watchers.notify("mechint_item_finished", report=report, folder=one.folder)
-        reports.append(seal_item(report, one.folder))
-    waiting.clear()
+    def progressed(self, item: Item, progress: Progress) -> None:
+        self._watchers.notify("mechint_progress", item=item, progress=progress)
+
+    def ended(self, job: Job, measured: Measured) -> None:
+        self.known.keep(job, measured)
+        report = measured.report
+        note = self.known.notes.get(job.item.id)
+        update = {"cached": job.entry is not None, "summary": (*report.summary, *([note] if note else []))}
+        self.take(replace(measured, report=report.model_copy(update=update)))
+
+    def take(self, measured: Measured) -> None:
+        """Add an item to those that wait for their verdicts; raises where so many fail that the run ends."""
+        self._waiting.append(measured)
+        if not self._together:
+            self.finish()
+        broken = sum(one.report.error is not None for one in self._waiting)
+        if self._most_failures is not None and failures(self._reports) + broken >= self._most_failures:
+            raise _EnoughFailed
+
+    def finish(self) -> None:
+        """Judge what waits, write it and tell the observers."""
+        waiting = sorted(self._waiting, key=lambda one: self._places[one.item.id])
+        for one, judged in zip(waiting, judge(waiting), strict=True):
+            report = finish_item(soften(judged) if self._smoke else judged, one.folder)
+            self._watchers.notify("mechint_item_finished", report=report, folder=one.folder)
+            self._reports.append(seal_item(report, one.folder))
+        self._waiting.clear()
+
+    def in_order(self) -> list[ItemReport]:
+        """The reports of all finished items, in the plan's order."""
+        return sorted(self._reports, key=lambda report: self._places[report.id])

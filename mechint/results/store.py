@@ -21,6 +21,7 @@ from mechint.spec.names import checked_name
 
 __all__ = [
     "DONE",
+    "damaged_files",
     "is_folder_name",
     "read_json",
     "read_metrics",
@@ -122,6 +123,17 @@ def write_done(folder: Path) -> None:
     write_text(folder / DONE, json.dumps(hashes, indent=2) + "\n")
 
 
+def damaged_files(folder: Path) -> list[str] | None:
+    """The files that ``DONE`` lists and that are missing or other than they were; None without a ``DONE``."""
+    try:
+        hashes = json.loads((folder / DONE).read_bytes())
+    except OSError:
+        return None
+    except ValueError:
+        return [DONE]
+    return [name for name, sha256 in hashes.items() if not (folder / name).is_file() or _differs(folder / name, sha256)]
+
+
 def read_json(path: Path) -> Any:
     """The value of a JSON file; UsageError that says where and why it cannot be read."""
     return _parse(_read_text(path), path, first_line=1)
@@ -136,6 +148,13 @@ def _refuse_misfit(path: Path, item: ItemReport) -> None:
             raise UsageError(f"{path}: {ascii(effects.name)[:100]} cannot name a map, and so its files")
     if item.error is None and (item.checkpoint is None or item.methodology is None):
         raise UsageError(f"{path}: {item.id} has no error, and lacks the checkpoint or the methodology of its measures")
+
+
+def _differs(path: Path, sha256: str) -> bool:
+    try:
+        return sha256_of(path) != sha256
+    except OSError:
+        return True
 
 
 def _read_text(path: Path) -> str:

@@ -204,6 +204,9 @@ class ItemReport(ResultModel):
     marked: str = ""
     """The spec's reason for skipping the item or expecting it to fail."""
     seconds: float
+    """Of the measurement."""
+    cached: bool = False
+    """Whether an earlier run measured it, so that it was only judged."""
     cell: Mapping[str, Any]
     """The matrix values of the item."""
     method: Mapping[str, Any]

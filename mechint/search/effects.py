@@ -70,7 +70,8 @@ def _mean_gradient(
     exact, mask = _exactly(objective), torch.full((objective.size,), at)
     total = torch.zeros(objective.size, dtype=torch.double)
     batches = list(_batches(objective))
-    for number, rows in enumerate(batches):
+    for number in journal.steps(stage, len(batches), {"total": total}):
+        rows = batches[number]
         _, gradients = exact.example_gradients(mask, rows)
         total += (_weights(objective, rows).unsqueeze(1) * each(gradients).double()).sum(0)
         journal.progress(stage, number + 1, len(batches))
@@ -113,8 +114,9 @@ def _exactly(objective: Objective) -> Objective:
 
 def _batches(objective: Objective) -> Iterator[range]:
     count = len(objective.task.search)
-    for start in range(0, count, objective.batch_size):
-        yield range(start, min(start + objective.batch_size, count))
+    size = objective.subject.at_once(objective.batch_size)
+    for start in range(0, count, size):
+        yield range(start, min(start + size, count))
 
 
 def _weights(objective: Objective, rows: range) -> Tensor:

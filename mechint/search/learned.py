@@ -12,6 +12,7 @@ from mechint.circuit.space import count_kept
 from mechint.journal import Journal
 from mechint.search.objective import Objective
 from mechint.search.settings import Guard, SearchSettings
+from mechint.steps import State
 
 __all__ = ["learn_hard_concrete", "learn_straight_through"]
 
@@ -26,7 +27,8 @@ def learn_straight_through(objective: Objective, settings: SearchSettings, journ
     """
     logits = _start(objective.size, settings.seed)
     optimizer = torch.optim.Adam([logits], lr=settings.learning_rate)
-    for step in range(settings.steps):
+    steps = journal.steps(guard.stage, settings.steps, {"logits": logits, "optimizer": optimizer, "guard": guard})
+    for step in steps:
         target = sparsity_at(settings.schedules.sparsity, settings.target_sparsity, step, settings.steps)
         temperature = temperature_at(settings.schedules.temperature, step, settings.steps)
         keep = count_kept(objective.size, target)
@@ -46,6 +48,7 @@ def learn_straight_through(objective: Objective, settings: SearchSettings, journ
             temperature=temperature,
         )
         if target == settings.target_sparsity and guard.exhausted(loss):
+            steps.stop()
             break
     return keep_top(logits.detach(), settings.keep(objective.size))
 
@@ -62,7 +65,9 @@ def learn_hard_concrete(objective: Objective, settings: SearchSettings, journal:
     optimizer = torch.optim.Adam([log_alpha], lr=settings.learning_rate)
     ascent = torch.optim.Adam([multipliers], lr=ASCENT * settings.learning_rate, maximize=True)
     generator = torch.Generator().manual_seed(settings.seed)
-    for step in range(settings.steps):
+    learned: State = {"log_alpha": log_alpha, "multipliers": multipliers, "optimizer": optimizer, "ascent": ascent}
+    steps = journal.steps(guard.stage, settings.steps, {**learned, "generator": generator, "guard": guard})
+    for step in steps:
         target = sparsity_at(settings.schedules.sparsity, settings.target_sparsity, step, settings.steps)
         mask = hard_concrete_sample(log_alpha, generator)
         loss, gradient = objective.gradient(mask, step)
@@ -79,6 +84,7 @@ def learn_hard_concrete(objective: Objective, settings: SearchSettings, journal:
             guard.stage, step + 1, settings.steps, loss=loss, sparsity=float(sparsity.detach()), target_sparsity=target
         )
         if target == settings.target_sparsity and guard.exhausted(loss):
+            steps.stop()
             break
     return keep_top(log_alpha.detach(), settings.keep(objective.size))
 

@@ -10,6 +10,7 @@ Cost: a forward pass over the search examples for each step of the bisection, an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,6 +69,14 @@ class HeldIn:
         ends = interval(found, confidence=self.confidence)
         return found.value, found.value if ends is None else ends.low
 
+    def state_dict(self) -> dict[str, Any]:
+        """What changes as circuits are tried."""
+        return {"passes": self.passes}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from what another had tried."""
+        self.passes = state_dict["passes"]
+
 
 def find_minimal(objective: Objective, ranking: Tensor, target: float, confidence: float, journal: Journal) -> Minimal:
     """Search from a ranking ``[m]`` for the smallest circuit whose lower bound meets the target."""
@@ -80,23 +89,24 @@ def find_minimal(objective: Objective, ranking: Tensor, target: float, confidenc
 
 def _bisect(held_in: HeldIn, ranking: Tensor, target: float, journal: Journal) -> int:
     """The fewest top entries that meet the target; all of them do, since they are the model itself."""
-    fewest, most = 0, len(ranking)
-    steps = most.bit_length()
-    for step in range(steps):
-        if fewest == most:
-            break
-        middle = (fewest + most) // 2
-        _, low = held_in.of(keep_top(ranking, middle))
-        fewest, most = (fewest, middle) if low >= target else (middle + 1, most)
+    ends = torch.tensor([0, len(ranking)])
+    steps = len(ranking).bit_length()
+    for step in journal.steps("bisection", steps, {"ends": ends, "tried": held_in}):
+        fewest, most = ends.tolist()
+        if fewest < most:
+            middle = (fewest + most) // 2
+            _, low = held_in.of(keep_top(ranking, middle))
+            ends.copy_(torch.tensor([fewest, middle] if low >= target else [middle + 1, most]))
         journal.progress("bisection", step + 1, steps)
-    return most
+    return int(ends[1])
 
 
 def _thin_out(held_in: HeldIn, ranking: Tensor, kept: Tensor, target: float, journal: Journal) -> Tensor:
     """The circuit without every entry that it can spare, asked from the lowest score up."""
     kept = kept.clone()
     entries = [int(entry) for entry in ranking.argsort() if kept[entry]]
-    for number, entry in enumerate(entries):
+    for number in journal.steps("removal", len(entries), {"kept": kept, "tried": held_in}):
+        entry = entries[number]
         kept[entry] = False
         _, low = held_in.of(kept)
         kept[entry] = low < target

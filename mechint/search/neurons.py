@@ -65,7 +65,7 @@ class Portraits:
 def measure_norms(subject: Subject, space: Space, examples: Examples, journal: Journal, *, batch_size: int) -> Tensor:
     """Mean size of each neuron's activation times the length of what it writes ``[n]``: one forward pass."""
     totals = {units.site: torch.zeros(units.count, dtype=torch.double) for units in space.sites}
-    batches = list(examples.batches(batch_size))
+    batches = list(examples.batches(subject.at_once(batch_size)))
     for number, batch in enumerate(batches):
         shares = _shares(batch, batch.real)  # [b p]
         with torch.no_grad(), edited(subject, {site: _adding(total, shares) for site, total in totals.items()}):
@@ -100,7 +100,7 @@ def portray(
     effect = torch.zeros(len(neurons), dtype=torch.double)
     firings: Firings | None = None
     entered = None if path is None else enter(subject, path, neurons)
-    batches = list(examples.batches(batch_size))
+    batches = list(examples.batches(subject.at_once(batch_size)))
     for number, batch in enumerate(batches):
         seen = _watch(subject, batch, neurons)
         shares = _shares(batch, batch.where)[batch.where]  # [n]
@@ -110,7 +110,7 @@ def portray(
             scale = path.norm.scale(seen.stream, seen.read).unsqueeze(1)  # [n 1]
             effect += _sum(shares, seen.scored * toward * scale)
         if examples.pairs is None:
-            firings = _strongest(firings, seen.activations, batch.real, first=number * batch_size)
+            firings = _strongest(firings, seen.activations, batch.real, first=number * subject.at_once(batch_size))
         journal.progress("top neurons", number + 1, len(batches))
     return Portraits(
         neurons=tuple(neurons),

@@ -47,15 +47,21 @@ class Objective:
     def gradient(self, mask: Tensor, step: int) -> tuple[float, Tensor]:
         """Loss on the step's batch and its gradient ``[m]``: one forward and one backward pass.
 
-        ``step`` chooses the batch: successive steps walk through the search examples in a seeded order.
+        ``step`` chooses the batch: successive steps walk through the search examples in a seeded order. Where memory
+        does not hold the batch, it is run in pieces that add up to it.
         """
-        leaf = mask.detach().requires_grad_()
-        masks = self.space.spread(leaf[self.groups].to(self.subject.device))
         rows = self._rows(step)
-        losses = self._loss(rows, lambda site, ablated: mix(masks[site], ablated))
-        loss = self.task.search.take(torch.tensor(rows)).mean(losses)
-        (gradient,) = torch.autograd.grad(loss, leaf)
-        return float(loss.detach()), gradient
+        size = self.subject.at_once(len(rows))
+        if size == len(rows):
+            return self._gradient(mask, rows)
+        total, sums = 0.0, torch.zeros_like(mask)
+        for start in range(0, len(rows), size):
+            piece = rows[start : start + size]
+            loss, gradient = self._gradient(mask, piece)
+            share = self._weight(piece) / self._weight(rows)
+            total += share * loss
+            sums += share * gradient
+        return total, sums.detach()
 
     def example_gradients(self, mask: Tensor, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Loss of some search examples ``[b]`` and the gradient of each alone ``[b m]``, at one mask ``[m]``."""
@@ -71,8 +77,9 @@ class Objective:
         masks = self.space.spread(kept[self.groups].to(self.subject.device))
         count = min(most or len(self.task.search), len(self.task.search))
         losses = []
-        for start in range(0, count, self.batch_size):
-            rows = range(start, min(start + self.batch_size, count))
+        size = self.subject.at_once(self.batch_size)
+        for start in range(0, count, size):
+            rows = range(start, min(start + size, count))
             losses.append(self._loss(rows, lambda site, ablated: keep_only(masks[site], ablated)))
         return float(self.task.search.take(slice(0, count)).mean(torch.cat(losses)))
 
@@ -81,8 +88,9 @@ class Objective:
         """The task's metric of a boolean mask ``[m]`` on every search example ``[n]``, as a measurement takes it."""
         masks = self.space.spread(kept[self.groups].to(self.subject.device))
         parts = []
-        for start in range(0, len(self.task.search), self.batch_size):
-            rows = range(start, min(start + self.batch_size, len(self.task.search)))
+        size = self.subject.at_once(self.batch_size)
+        for start in range(0, len(self.task.search), size):
+            rows = range(start, min(start + size, len(self.task.search)))
             examples = self.task.search.take(slice(rows.start, rows.stop))
             ablated = self.ablated.values(self.task.search, rows)
             full = None
@@ -92,6 +100,20 @@ class Objective:
                 readout = self.subject.readout(examples.tokens, examples.mask, examples.where)
             parts += read_values([self.task.metric.score], readout, examples, full)
         return torch.cat(parts).cpu().double()
+
+    def _gradient(self, mask: Tensor, rows: Sequence[int]) -> tuple[float, Tensor]:
+        """Mean loss on some search examples and its gradient ``[m]``."""
+        leaf = mask.detach().requires_grad_()
+        masks = self.space.spread(leaf[self.groups].to(self.subject.device))
+        losses = self._loss(rows, lambda site, ablated: mix(masks[site], ablated))
+        loss = self.task.search.take(torch.tensor(rows)).mean(losses)
+        (gradient,) = torch.autograd.grad(loss, leaf)
+        return float(loss.detach()), gradient
+
+    def _weight(self, rows: Sequence[int]) -> float:
+        """What some search examples count together in a mean."""
+        weight = self.task.search.weight
+        return float(len(rows)) if weight is None else float(weight[list(rows)].double().sum())
 
     def _loss(self, rows: Sequence[int], edit: _EditOf) -> Tensor:
         """Loss per example ``[b]`` with every site of the space edited."""

@@ -49,7 +49,8 @@ class Patching:
     @torch.no_grad()
     def batches(self) -> Iterator[Batch]:
         """Pairs that are run together, in order."""
-        pairs = zip(self.clean.batches(self.batch_size), self.corrupted.batches(self.batch_size), strict=True)
+        size = self.subject.at_once(self.batch_size)
+        pairs = zip(self.clean.batches(size), self.corrupted.batches(size), strict=True)
         for clean, corrupted in pairs:
             full = self.subject.readout(clean.tokens, clean.mask, clean.where)
             base, source = (clean, corrupted) if self.direction == "noising" else (corrupted, clean)

@@ -25,7 +25,7 @@ POINTS = (0.3, 0.6, 0.9)
 def integrated_gradients(objective: Objective, settings: SearchSettings, journal: Journal, guard: Guard) -> Tensor:
     """Keep the top units of one ranking, by midpoints of the path over all ``steps``: boolean ``[m]``."""
     gain = torch.zeros(objective.size)
-    for step in range(settings.steps):
+    for step in journal.steps(guard.stage, settings.steps, {"gain": gain, "guard": guard}):
         # The golden ratio's multiples fill [0, 1] evenly for any number of steps.
         point = (0.5 + 0.6180339887 * step) % 1.0
         loss, gradient = objective.gradient(torch.full((objective.size,), point), step)
@@ -45,12 +45,12 @@ def iterated_ig(objective: Objective, settings: SearchSettings, journal: Journal
     rounds = max(settings.steps // len(points), 1)
     keep = settings.keep(objective.size)
     kept = torch.ones(objective.size, dtype=torch.bool)
-    for number in range(rounds):
+    for number in journal.steps(guard.stage, rounds, {"kept": kept, "guard": guard}):
         share = (keep / objective.size) ** ((number + 1) / rounds)
         left = keep if number == rounds - 1 else max(round(share * objective.size), keep)
         gain, loss = _gain_along_path(objective, kept, points, number * len(points), guard)
         gain[~kept] = -torch.inf
-        kept = keep_top(gain, left)
+        kept.copy_(keep_top(gain, left))  # in place, since the journal keeps it
         sparsity, target = 1 - left / objective.size, settings.target_sparsity
         done = (number + 1) * len(points)
         journal.log(guard.stage, done, rounds * len(points), loss=loss, sparsity=sparsity, target_sparsity=target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from mechint.circuit.space import count_kept
 from mechint.errors import DivergedError
@@ -65,6 +65,15 @@ class Guard:
             else f"became {loss}"
         )
         raise DivergedError(f"the loss of {self.stage} {found}, at step {step}\n  hint: {ADVICE}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has seen, for a search that is interrupted."""
+        return {"smoothed": self.smoothed, "best": self.best, "waited": self.waited, "above": self.above}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what another guard had seen."""
+        for name, value in state_dict.items():
+            setattr(self, name, value)
 
     def exhausted(self, loss: float) -> bool:
         """Whether the smoothed loss has not improved for ``patience`` steps; call it at the target sparsity only."""

@@ -26,14 +26,15 @@ LARGEST_TRADE = 0.1
 
 def swap(objective: Objective, settings: SearchSettings, journal: Journal, guard: Guard, start: Tensor) -> Tensor:
     """Improve ``start``, a boolean mask ``[m]``, by trades; returns as many kept entries as it was given."""
-    kept = start.clone()
+    kept = start.clone()  # changed in place, as all that the journal keeps
     count = int(kept.sum())
     gain = torch.zeros(objective.size)
     sparsity = 1 - count / objective.size
-    for step in range(settings.steps):
+    steps = journal.steps(guard.stage, settings.steps, {"kept": kept, "gain": gain, "guard": guard})
+    for step in steps:
         loss, gradient = objective.gradient(kept.float(), step)
         guard.check(loss, step)
-        gain = MEMORY * gain - (1 - MEMORY) * gradient if step else -gradient
+        gain.copy_(MEMORY * gain - (1 - MEMORY) * gradient if step else -gradient)
         journal.log(
             guard.stage,
             step + 1,
@@ -43,8 +44,9 @@ def swap(objective: Objective, settings: SearchSettings, journal: Journal, guard
             target_sparsity=settings.target_sparsity,
         )
         if guard.exhausted(loss):
+            steps.stop()
             break
-        kept = _trade(kept, gain, limit=math.ceil(LARGEST_TRADE * count * (1 - step / settings.steps)))
+        kept.copy_(_trade(kept, gain, limit=math.ceil(LARGEST_TRADE * count * (1 - step / settings.steps))))
     return kept
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from mechint.circuit.space import Site
-from mechint.errors import first_line
+from mechint.errors import first_line, is_out_of_memory
 from mechint.journal import Journal
 from mechint.search.base_run import Base, activations, run_base
 from mechint.search.finished import Finished, digest_of
@@ -209,7 +209,7 @@ def _halving(compute: Callable[[Sequence[int]], Tensor], cells: Sequence[int], j
     try:
         return compute(cells)
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error) or len(cells) == 1:
+        if not is_out_of_memory(error) or len(cells) == 1:
             raise
     # Outside of the handler, whose error holds on to what had been made.
     half = len(cells) // 2
@@ -220,8 +220,3 @@ def _halving(compute: Callable[[Sequence[int]], Tensor], cells: Sequence[int], j
 def _note_once(journal: Journal, text: str) -> None:
     if text not in journal.notes:
         journal.note(text)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether it is what torch raises on a processor or an accelerator without room."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)

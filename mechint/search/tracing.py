@@ -128,8 +128,9 @@ def trace(tracing: Tracing, journal: Journal) -> Effects:
     """
     length = int((_ends(tracing.examples) - _spans(tracing.examples)[0]).max())
     totals, parts = [], []
-    for start in range(0, len(tracing.examples), tracing.batch_size):
-        batch = _Batch.of(tracing, start)
+    size = tracing.subject.at_once(tracing.batch_size)
+    for start in range(0, len(tracing.examples), size):
+        batch = _Batch.of(tracing, start, size)
         total, indirect = batch.measure(tracing, length, journal)
         totals.append(total)
         parts.append(indirect)
@@ -152,8 +153,8 @@ class _Batch:
     draws: int
 
     @classmethod
-    def of(cls, tracing: Tracing, start: int) -> _Batch:
-        clean = tracing.examples.take(slice(start, start + tracing.batch_size))
+    def of(cls, tracing: Tracing, start: int, size: int) -> _Batch:
+        clean = tracing.examples.take(slice(start, start + size))
         if tracing.noise is None:
             corrupted = _with_other_subject(clean)
             return cls(clean=clean, again=clean, base=run_base(tracing.subject, corrupted), draws=1)

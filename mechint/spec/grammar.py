@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -13,11 +14,13 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from mechint.spec.catalog import Catalog
+from mechint.spec.options import OptionsModel
 from mechint.spec.schema import Schema, compose_schema, properties_of
 
 __all__ = ["Grammar", "compile_grammar"]
 
 _DEEPEST_PATH = 5
+_Plugins = tuple[tuple[str, type[OptionsModel] | None], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,7 +56,25 @@ class Grammar:
 
 
 def compile_grammar(catalog: Catalog) -> Grammar:
-    """Compose the schema of a catalog and make its validator, which fetches nothing and takes no bool for a number."""
+    """Compose the schema of a catalog and make its validator, which fetches nothing and takes no bool for a number.
+
+    Catalogs of the same content have one grammar, since most specs of a folder name the same plugins.
+    """
+    methods, tasks = tuple(catalog.methods.items()), tuple(catalog.tasks.items())
+    return _compile(methods, tasks, catalog.metrics, catalog.measures, catalog.learns_masks)
+
+
+@lru_cache(maxsize=32)
+def _compile(
+    methods: _Plugins,
+    tasks: _Plugins,
+    metrics: tuple[str, ...],
+    measures: tuple[str, ...],
+    learns_masks: frozenset[str],
+) -> Grammar:
+    catalog = Catalog(
+        methods=dict(methods), tasks=dict(tasks), metrics=metrics, measures=measures, learns_masks=learns_masks
+    )
     schema = compose_schema(catalog)
     registry: Registry[Any] = Registry()  # knows no address and retrieves none
     strict = extend(Draft202012Validator, type_checker=_strict_types())  # type: ignore[no-untyped-call]

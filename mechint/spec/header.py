@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from mechint.spec.checkpoints import Reference
+from mechint.spec.limits import Limits
 from mechint.spec.names import LONGEST_NAME, checked_name
 from mechint.spec.options import OptionsModel
 from mechint.spec.values import Mark
@@ -49,6 +50,8 @@ class Header(OptionsModel):
     are relative to the working directory."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Of everything random in the search and in the controls."""
+    limits: Limits = Limits()
+    """What one item may take before it is stopped; nothing is limited by default."""
     output_dir: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)] = "mechint_analysis"
     """A folder below the working directory. Only the command line may name one elsewhere."""
     xfail: _Marks = ()

@@ -88,6 +88,7 @@ def _build(
         description=header.description,
         tags=header.tags,
         checkpoints=header.checkpoints,
+        limits=header.limits,
         output_dir=header.output_dir,
         cells=tuple(marked(cell, header) for cell in cells),
         trackers=trackers,

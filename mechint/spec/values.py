@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mechint.spec.checkpoints import Reference, Source
 from mechint.spec.effect_place import parse_place
+from mechint.spec.limits import Limits
 from mechint.spec.options import OptionsModel
 from mechint.spec.scalars import quote
 from mechint.spec.schedules import Schedules
@@ -214,6 +215,7 @@ class Spec:
     """One for each combination of the matrix; a single one without a matrix."""
     trackers: Mapping[str, OptionsModel] = field(default_factory=dict)
     """The plugins that track the run, with their options: ``wandb: {project: kv}``."""
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,13 @@ class Subject:
     autocast: torch.dtype | None = None
     """What a search computes products in; None for the weights' own dtype, which every measurement uses."""
 
+    most_at_once: int | None = None
+    """Examples in a pass at most; None where memory has not run out."""
+
+    def at_once(self, count: int) -> int:
+        """How many of ``count`` examples a pass may hold."""
+        return count if self.most_at_once is None else min(count, self.most_at_once)
+
     def logits(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         """Run the model's own forward pass: ``[b p]`` tokens to ``[b p v]`` logits, in float32 at least.
 

@@ -4,12 +4,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
 from mechint import cli
-from tests.tiny import random_model
+from tests.tiny_workspace import write_workspace
 
 SPEC = """\
 version: 1
@@ -60,7 +58,7 @@ class Workspace:
 
     def run(self, *arguments: str) -> Ran:
         """``mechint-run`` with these arguments, in this process."""
-        return self._call(cli.main_run, arguments)
+        return self._call(cli.main_run, ("--in-process", *arguments))
 
     def mechint(self, *arguments: str) -> Ran:
         return self._call(cli.main, arguments)
@@ -73,25 +71,10 @@ class Workspace:
         return Ran(code=int(exit_.value.code), out=captured.out, err=captured.err)
 
 
-def save_tiny(path: Path, **options) -> None:
-    """A nanoGPT checkpoint of a tiny model, as its trainer would write it."""
-    model = random_model(**options)
-    config = model.config
-    names = ("n_layer", "n_head", "n_embd", "block_size", "vocab_size", "bias")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    facts = {name: getattr(config, name) for name in names}
-    torch.save({"model": model.state_dict(), "model_args": facts, "iter_num": 7}, path)
-
-
 @pytest.fixture
 def workspace(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)  # where these tests run is none of the program's business
-    save_tiny(tmp_path / "output/final_model_stepV0.pt")
-    save_tiny(tmp_path / "output/final_model_stepV1.pt", kv_tied=True)
-    generator = np.random.default_rng(0)
-    (tmp_path / "data").mkdir()
-    generator.integers(0, 11, 400).astype("<u2").tofile(tmp_path / "data/train.bin")
-    generator.integers(0, 11, 200).astype("<u2").tofile(tmp_path / "data/val.bin")
+    write_workspace(tmp_path)
     (tmp_path / "spec.yaml").write_text(SPEC)
     return Workspace(folder=tmp_path, capsys=capsys, monkeypatch=monkeypatch)

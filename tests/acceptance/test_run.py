@@ -11,7 +11,7 @@ import torch
 
 from mechint import files
 from mechint.subject.load import load_subject
-from tests.acceptance.conftest import save_tiny
+from tests.tiny_workspace import save_tiny
 
 
 def results(workspace, folder="analysis"):
@@ -38,6 +38,7 @@ def test_an_item_leaves_its_files(workspace):
         "circuit_analysis_report.md",
         "final_masks.pt",
         *(f"kv_channel_importance.{form}" for form in ("png", "svg", "csv")),
+        "measured.safetensors",
         "metrics.jsonl",
         "per_example.safetensors",
         "result.json",
@@ -171,7 +172,7 @@ def test_weights_of_zeros_alone_are_noted(workspace):
 def test_the_same_seed_gives_the_same_masks(workspace):
     masks = []
     for _ in range(2):
-        workspace.run("spec.yaml")
+        workspace.run("spec.yaml", "--force")
         masks.append(torch.load(workspace.folder / "analysis/stepV0-target_sparsity0.5/final_masks.pt"))
     for site, saved in masks[0].items():
         assert torch.equal(saved["mask"], masks[1][site]["mask"])
@@ -181,7 +182,7 @@ def test_the_same_seed_gives_the_same_masks(workspace):
 def test_two_runs_differ_in_their_times_alone(workspace):
     reports = []
     for _ in range(2):
-        workspace.run("spec.yaml")
+        workspace.run("spec.yaml", "--force")
         report = json.loads((workspace.folder / "analysis/results.json").read_text())
         timed = [report, *report["items"]]
         assert all(one.pop("seconds") > 0 for one in timed)
@@ -290,11 +291,11 @@ def test_an_interrupt_keeps_what_was_finished(workspace):
 
     measured, calls = run.measure_item, []
 
-    def interrupted(item, *rest):
-        calls.append(item.id)
+    def interrupted(job, *rest):
+        calls.append(job.item.id)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return measured(item, *rest)
+        return measured(job, *rest)
 
     workspace.monkeypatch.setattr(run, "measure_item", interrupted)
     workspace.write("later.yaml", (workspace.folder / "spec.yaml").read_text().replace("analysis", "later"))
@@ -363,6 +364,7 @@ def test_two_specs_may_not_share_a_folder(workspace):
 def test_an_analysis_leaves_weights_and_outputs_alone(workspace):
     from mechint.engine.collect import collect_plan
     from mechint.engine.item import measure_item
+    from mechint.engine.job import Job
     from mechint.engine.plugins import Plugins, list_plugins
 
     plugins = Plugins(list_plugins())
@@ -372,7 +374,8 @@ def test_an_analysis_leaves_weights_and_outputs_alone(workspace):
     weights = {name: tensor.clone() for name, tensor in subject.model.state_dict().items()}
     bare = subject.logits(torch.tensor([[1, 2, 3]]))
     workspace.monkeypatch.setattr("mechint.subject.load.load_subject", lambda source, tables: subject)
-    measured = measure_item(plan.items[0], plugins, workspace.folder / "one", lambda progress: None)
+    job = Job(item=plan.items[0], folder=workspace.folder / "one")
+    measured = measure_item(job, plugins, lambda progress: None)
     assert measured.report.error is None
     assert all(torch.equal(weights[name], tensor) for name, tensor in subject.model.state_dict().items())
     assert torch.equal(subject.logits(torch.tensor([[1, 2, 3]])), bare)

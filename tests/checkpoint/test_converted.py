@@ -101,7 +101,7 @@ def add_bytes_tokenizer(writer):
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("MECHINT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MECHINT_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache/gguf"
 
 
@@ -256,6 +256,6 @@ def test_a_missing_package_is_named_with_what_installs_it(write_gguf, monkeypatc
 
 def test_a_cache_that_cannot_be_written_says_where_it_is(write_gguf, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setenv("MECHINT_CACHE", str(tmp_path / "file"))
-    with pytest.raises(CheckpointError, match=r"cannot be kept in .*/file/gguf .*\n  hint: .*MECHINT_CACHE"):
+    monkeypatch.setenv("MECHINT_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.raises(CheckpointError, match=r"cannot be kept in .*/file/gguf .*\n  hint: .*MECHINT_CACHE_DIR"):
         converted_gguf(*write_gguf())

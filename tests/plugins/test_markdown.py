@@ -142,14 +142,15 @@ def test_thousands_of_failures_stay_below_a_megabyte(tmp_path: Path) -> None:
         ("{% include '/etc/passwd' %}", TemplateNotFound),
     ],
 )
-def test_templates_are_strict_and_sandboxed(
-    template: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import jinja2
-
-    monkeypatch.setattr(jinja2, "PackageLoader", lambda *_: jinja2.DictLoader({"x": template}))
+def test_templates_are_strict_and_sandboxed(template: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        plugin._render("x", {})
+        plugin._environment().from_string(template).render()
+
+
+def test_an_item_of_an_earlier_run_says_so(tmp_path: Path) -> None:
+    assert "measured by an earlier run" in item_page(make_item(cached=True), tmp_path)
+    assert "measured by an earlier run" not in item_page(make_item(), tmp_path)
+    assert "12.3 (cached)" in run_page(tmp_path, make_item(cached=True))
 
 
 @pytest.mark.parametrize("name", ["markdown", "terminal"])

@@ -119,6 +119,13 @@ def test_an_item_is_one_line(line: str) -> None:
     assert line in told(make_run()).splitlines()
 
 
+def test_an_item_of_an_earlier_run_says_so() -> None:
+    run = make_run()
+    cached = run.model_copy(update={"items": tuple(one.model_copy(update={"cached": True}) for one in run.items)})
+    assert "faithfulness 0.88  sparsity 0.80  random 0.12  cached" in told(cached, width=120)
+    assert "cached" not in told(run, width=120)
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
 def test_an_item_line_fits_the_width(width: int) -> None:
     lines = [line for line in told(make_run(), width=width).splitlines() if line.endswith("%]")]

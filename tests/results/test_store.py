@@ -8,6 +8,7 @@ import pytest
 
 from mechint.errors import UsageError
 from mechint.results.store import (
+    damaged_files,
     read_metrics,
     read_report,
     results_schema,
@@ -136,3 +137,17 @@ def test_done_lists_the_hash_of_every_other_file(tmp_path: Path) -> None:
         "b.txt": hashlib.sha256(b"b").hexdigest(),
         "sub/a.txt": hashlib.sha256(b"a").hexdigest(),
     }
+
+
+def test_damage_is_named(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        (tmp_path / name).write_text(name)
+    assert damaged_files(tmp_path) is None
+    write_done(tmp_path)
+    assert damaged_files(tmp_path) == []
+    (tmp_path / "b").unlink()
+    (tmp_path / "c").write_text("C")
+    (tmp_path / "new").write_text("not listed")
+    assert damaged_files(tmp_path) == ["b", "c"]
+    (tmp_path / "DONE").write_text('{"a": "')
+    assert damaged_files(tmp_path) == ["DONE"]

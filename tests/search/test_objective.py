@@ -52,3 +52,37 @@ def test_units_that_share_an_entry_share_its_gradient(make_objective):
     _, apart = objective.gradient(torch.ones(32), 0)
     _, together = tied.gradient(torch.ones(16), 0)
     torch.testing.assert_close(together, apart[:16] + apart[16:])
+
+
+def with_less_room(objective, count, weight=None):
+    """The same objective in passes of so many examples, which may count differently."""
+    search = replace(objective.task.search, weight=weight)
+    task = replace(objective.task, search=search)
+    return (
+        replace(objective, task=task),
+        replace(objective, task=task, subject=replace(objective.subject, most_at_once=count)),
+    )
+
+
+@pytest.mark.parametrize("count", [1, 5, 8, 15])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_pieces_add_up_to_the_batch(make_objective, count, weighted):
+    """In float64, where only rounding is left; the batch has 16 examples, so that 5 and 15 leave a rest."""
+    objective = make_objective(model=random_model().double())
+    weight = torch.linspace(0.5, 2, len(objective.task.search), dtype=torch.double) if weighted else None
+    whole, pieces = with_less_room(objective, count, weight)
+    mask = torch.linspace(0.2, 0.9, 32, dtype=torch.float64)
+    known, found = whole.gradient(mask, 1), pieces.gradient(mask, 1)
+    assert found[0] == pytest.approx(known[0], rel=1e-10)
+    assert torch.allclose(found[1], known[1], rtol=1e-8, atol=1e-12)
+    assert pieces.loss(mask > 0.5) == pytest.approx(whole.loss(mask > 0.5), rel=1e-10)
+    assert torch.allclose(pieces.scores(mask > 0.5), whole.scores(mask > 0.5), rtol=1e-10)
+
+
+def test_no_pass_holds_more_examples_than_there_is_room_for(make_objective):
+    _, pieces = with_less_room(make_objective(), 3)
+    sizes = []
+    pieces.subject.model.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    pieces.gradient(torch.ones(32), 0)
+    pieces.loss(torch.ones(32, dtype=torch.bool))
+    assert max(sizes) == 3

@@ -1,0 +1,209 @@
+"""Nothing is measured twice: what is taken as it is, what is judged anew, what is measured again."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from mechint.cli.measuring import measuring
+from tests.acceptance.test_run import results
+
+ONE = ("--models", "output/*V0.pt", "--set", "matrix={}")
+
+
+@pytest.fixture
+def measured(workspace):
+    """The ids that are measured, in order; what is known is not among them."""
+    from mechint.engine import run
+
+    measure, ids = run.measure_item, []
+
+    def noted(job, *rest):
+        ids.append((job.item.id, "drawn" if job.entry else "measured"))
+        return measure(job, *rest)
+
+    workspace.monkeypatch.setattr(run, "measure_item", noted)
+    return ids
+
+
+def run_again(workspace, measured, *arguments):
+    """What a second run measures, and its report."""
+    measured.clear()
+    ran = workspace.run("spec.yaml", *arguments)
+    return ran, list(measured)
+
+
+def without_times(report):
+    return {
+        **{key: value for key, value in report.items() if key not in ("seconds", "started", "items")},
+        "items": [{k: v for k, v in item.items() if k not in ("seconds", "cached")} for item in report["items"]],
+    }
+
+
+def test_the_same_run_measures_nothing_and_reports_the_same(workspace, measured):
+    workspace.run("spec.yaml")
+    before = results(workspace)
+    ran, again = run_again(workspace, measured)
+    assert (ran.code, again) == (0, [])
+    assert "cached" in ran.out
+    assert without_times(results(workspace)) == without_times(before)
+    assert [item["cached"] for item in results(workspace)["items"]] == [True] * 4
+
+
+def test_another_threshold_is_judged_and_nothing_measured(workspace, measured):
+    workspace.run("spec.yaml", *ONE)
+    workspace.edit("sparsity >= 0.5", "sparsity >= 0.9")
+    ran, again = run_again(workspace, measured, *ONE)
+    assert (ran.code, again) == (1, [])
+    assert "failed: sparsity >= 0.9" in ran.out
+
+
+def test_verdicts_with_an_interval_are_the_same_from_the_cache(workspace, measured):
+    workspace.edit("sparsity >= 0.5", "{metric: loss, at_most: 2.4, confidence: 0.9}")
+    workspace.run("spec.yaml", *ONE)
+    before = results(workspace)["items"][0]["verdicts"]
+    assert before[0]["interval"] is not None
+    assert run_again(workspace, measured, *ONE)[1] == []
+    assert results(workspace)["items"][0]["verdicts"] == before
+
+
+@pytest.mark.parametrize("how", [("--set", "method.steps=13"), ("--set", "seed=1"), ("--force",)])
+def test_another_measurement_is_measured(workspace, measured, how):
+    workspace.run("spec.yaml", *ONE)
+    assert run_again(workspace, measured, *ONE, *how)[1] == [("stepV0", "measured")]
+
+
+def test_another_folder_gets_the_files_from_the_cache(workspace, measured):
+    workspace.run("spec.yaml", *ONE)
+    assert run_again(workspace, measured, *ONE, "--set", "output_dir=elsewhere")[1] == []
+    before, after = (set(os.listdir(workspace.folder / name / "stepV0")) for name in ("analysis", "elsewhere"))
+    assert before == after
+
+
+def test_under_another_name_only_the_figures_are_drawn_again(workspace, measured):
+    workspace.run("spec.yaml", *ONE)
+    known = results(workspace)["items"][0]
+    os.rename(workspace.folder / "output/final_model_stepV0.pt", workspace.folder / "output/other.pt")
+    _, again = run_again(workspace, measured, "--models", "output/other.pt", "--set", "matrix={}")
+    found = results(workspace)["items"][0]
+    assert again == [("other", "drawn")]
+    assert (found["id"], found["cached"], found["checkpoint"]["path"]) == ("other", True, "output/other.pt")
+    assert (found["measures"], found["artifacts"]) == (known["measures"], known["artifacts"])
+
+
+@pytest.mark.parametrize("name", ["final_masks.pt", "measured.safetensors", "per_example.safetensors"])
+def test_what_is_damaged_everywhere_is_measured_again_and_said(workspace, measured, name):
+    workspace.run("spec.yaml", *ONE)
+    (entry,) = Path(os.environ["MECHINT_CACHE_DIR"]).glob("items/??/*")
+    for folder in (entry, workspace.folder / "analysis/stepV0"):
+        (folder / name).write_bytes((folder / name).read_bytes()[:-1] + b"?")
+    assert run_again(workspace, measured, *ONE)[1] == [("stepV0", "measured")]
+    assert results(workspace)["items"][0]["summary"][-1].endswith(f"{name} is damaged, so it was measured again")
+    assert run_again(workspace, measured, *ONE)[1] == []
+
+
+def test_what_is_damaged_in_the_folder_comes_from_the_cache(workspace, measured):
+    workspace.run("spec.yaml", *ONE)
+    masks = workspace.folder / "analysis/stepV0/final_masks.pt"
+    known = masks.read_bytes()
+    masks.write_bytes(known[:100])
+    assert run_again(workspace, measured, *ONE)[1] == []
+    assert masks.read_bytes() == known
+
+
+def test_a_measure_that_was_not_taken_is_measured(workspace, measured):
+    workspace.run("spec.yaml", *ONE)
+    workspace.edit("  assert:\n    - sparsity >= 0.5", "  curve: {}\n  assert:\n    - cmd >= 0")
+    assert run_again(workspace, measured, *ONE)[1] == [("stepV0", "measured")]
+
+
+def test_an_item_that_failed_is_tried_again(workspace, measured):
+    good = workspace.folder / "output/final_model_stepV0.pt"
+    known = good.read_bytes()
+    good.write_bytes(known[:1000])
+    assert workspace.run("spec.yaml", *ONE).code == 7
+    good.write_bytes(known)
+    ran, again = run_again(workspace, measured, *ONE)
+    assert (ran.code, again) == (0, [("stepV0", "measured")])
+
+
+def test_the_cache_can_lie_elsewhere_and_a_broken_one_costs_nothing_else(workspace, measured):
+    workspace.run("spec.yaml", *ONE, "--cache-dir", "kept")
+    assert len(list(workspace.folder.glob("kept/items/??/*/DONE"))) == 1
+    workspace.write("file", "in the way")
+    ran, _ = run_again(workspace, measured, *ONE, "--force", "--cache-dir", "file")
+    assert ran.code == 0
+    assert "file: nothing can be kept there" in ran.err
+
+
+def test_the_cache_is_listed_and_collected(workspace):
+    workspace.run("spec.yaml", *ONE)
+    assert "spec.yaml::stepV0" in workspace.mechint("cache", "ls").out
+    assert "removed 0 items" in workspace.mechint("cache", "gc").out
+    assert "removed 1 item," in workspace.mechint("cache", "gc", "--days", "0").out
+    assert "0 items, 0.0 MiB" in workspace.mechint("cache", "ls").out
+
+
+def test_a_second_run_in_the_folder_waits_for_the_first_and_measures_nothing(workspace, measured):
+    """The first is another process's hold on the lock."""
+    workspace.run("spec.yaml", *ONE)
+    lock = (workspace.folder / "analysis/.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    threading.Timer(0.5, lock.close).start()
+    ran, again = run_again(workspace, measured, *ONE)
+    assert (ran.code, again) == (0, [])
+    assert "another run is at work in analysis; this one waits for its end" in ran.err
+
+
+def test_limits_without_effect_are_said(workspace):
+    workspace.edit("output_dir: analysis", "limits: {time: 1s}\noutput_dir: analysis")
+    assert "limits have no effect with --in-process" in workspace.run("spec.yaml", *ONE).err
+
+
+def test_what_a_killed_run_left_is_swept(workspace):
+    workspace.run("spec.yaml", *ONE)
+    (workspace.folder / "analysis/.results.json.abcd1234.partial").touch()
+    workspace.run("spec.yaml", *ONE)
+    assert {path.name for path in (workspace.folder / "analysis").glob(".*")} == {".lock"}
+
+
+@pytest.mark.parametrize("name", [".metrics.jsonl.abcd1234.partial", "metrics.jsonl", "output.log"])
+def test_a_folder_that_a_killed_run_began_is_taken_up(workspace, name):
+    begun = workspace.folder / "analysis/stepV0"
+    (begun / "parts").mkdir(parents=True)
+    (begun / name).touch()
+    assert workspace.run("spec.yaml", *ONE).code == 0
+    assert not (begun / "parts").exists()
+
+
+def test_a_run_that_only_judges_imports_no_torch(workspace):
+    workspace.run("spec.yaml", *ONE)
+    script = "import sys, atexit; from mechint import cli; atexit.register(lambda: print('torch' in sys.modules))\n"
+    command = [sys.executable, "-c", f"{script}cli.main_run()", "--in-process", "spec.yaml", *ONE]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran
+    assert "cached" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_request_to_end_is_an_interrupt_while_a_run_is_at_work(name):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), measuring(1, None, in_process=True, force=False):
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before
+
+
+def test_an_ignored_hangup_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with measuring(1, None, in_process=True, force=False):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)

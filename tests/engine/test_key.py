@@ -1,0 +1,108 @@
+"""What a key follows from, and what it does not."""
+
+import pytest
+import torch
+
+from mechint.engine.collect import collect_plan
+from mechint.engine.key import Keys
+from mechint.engine.plugins import Plugins, list_plugins
+
+SPEC = """\
+version: 1
+name: keyed
+checkpoints: model.pt
+task: {name: tokens, path: data, examples: {train: 16, validation: 8}}
+method: {name: kv_circuit, steps: 12}
+schedules: {sparsity: cubic}
+faithfulness:
+  ablation: mean
+  known_circuit: known.json
+  assert: [sparsity >= 0.5]
+seed: 1
+"""
+
+
+@pytest.fixture
+def key(tmp_path, monkeypatch):
+    """The key of the spec's item, with some changes to its text."""
+    monkeypatch.chdir(tmp_path)
+    torch.save({"w": torch.zeros(2)}, tmp_path / "model.pt")
+    (tmp_path / "known.json").write_text("{}")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/train.bin").write_bytes(b"0123")
+
+    def key(*changes, threads=1):
+        text = SPEC
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / "spec.yaml").write_text(text)
+        plugins = Plugins(list_plugins())
+        for name in ("metrics", "architectures", "terminal", "markdown"):
+            plugins.load(name)
+        (item,) = collect_plan("spec.yaml", plugins, models=None, overrides=()).items
+        return Keys(plugins=plugins, threads=threads).of(item)
+
+    return key
+
+
+def test_the_same_measurement_has_the_same_key(key):
+    assert key() == key()
+    assert len(key()) == 64
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("[sparsity >= 0.5]", "[sparsity >= 0.9, faithfulness >= 0.1]"),
+        ("name: keyed", "name: keyed\ndescription: another"),
+        ("seed: 1", "seed: 1\noutput_dir: elsewhere\nlimits: {time: 1m}"),
+        ("steps: 12", "steps: 12, batch_size: 16"),
+    ],
+)
+def test_what_does_not_change_what_is_measured_does_not_change_it(key, change):
+    """Stating a default is such a change, but for sentences on idle options: it is told by what is stated."""
+    stated = "batch_size" in change[1]
+    assert (key() == key(change)) is not stated
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("steps: 12", "steps: 13"),
+        ("seed: 1", "seed: 2"),
+        ("cubic", "linear"),
+        ("ablation: mean", "ablation: zero"),
+        ("ablation: mean", "ablation: mean\n  controls: {random: 21}"),
+        ("ablation: mean", "ablation: mean\n  curve: {}"),
+        ("train: 16", "train: 17"),
+        ("path: data,", "path: data, metric: accuracy,"),
+        ("checkpoints: model.pt", "checkpoints: {path: model.pt, n_head: 2}"),
+        ("checkpoints: model.pt", "checkpoints: {path: model.pt, dtype: float32}"),
+    ],
+)
+def test_what_changes_what_is_measured_changes_it(key, change):
+    assert key() != key(change)
+
+
+@pytest.mark.parametrize("name", ["model.pt", "known.json", "data/train.bin", "data/val.bin", "config.json"])
+def test_the_bytes_of_every_file_count(key, tmp_path, name):
+    before = key()
+    (tmp_path / name).write_bytes(b"other bytes")
+    assert key() != before
+
+
+def test_the_number_of_threads_counts(key):
+    assert key(threads=1) != key(threads=2)
+
+
+def test_the_code_of_the_rooms_that_compute_counts(key, monkeypatch):
+    before = key()
+    monkeypatch.setattr("mechint.engine.key.COMPUTING", ("search",))
+    assert key() != before
+
+
+def test_what_cannot_be_read_has_no_key(key, tmp_path):
+    (tmp_path / "data/train.bin").unlink()
+    (tmp_path / "data/train.bin").symlink_to("nowhere")
+    assert key() is None
