@@ -60,20 +60,26 @@ def compile_grammar(catalog: Catalog) -> Grammar:
 
     Catalogs of the same content have one grammar, since most specs of a folder name the same plugins.
     """
-    methods, tasks = tuple(catalog.methods.items()), tuple(catalog.tasks.items())
-    return _compile(methods, tasks, catalog.metrics, catalog.measures, catalog.learns_masks)
+    methods, tasks, trackers = (tuple(of.items()) for of in (catalog.methods, catalog.tasks, catalog.trackers))
+    return _compile(methods, tasks, trackers, catalog.metrics, catalog.measures, catalog.learns_masks)
 
 
 @lru_cache(maxsize=32)
 def _compile(
     methods: _Plugins,
     tasks: _Plugins,
+    trackers: _Plugins,
     metrics: tuple[str, ...],
     measures: tuple[str, ...],
     learns_masks: frozenset[str],
 ) -> Grammar:
     catalog = Catalog(
-        methods=dict(methods), tasks=dict(tasks), metrics=metrics, measures=measures, learns_masks=learns_masks
+        methods=dict(methods),
+        tasks=dict(tasks),
+        trackers=dict(trackers),
+        metrics=metrics,
+        measures=measures,
+        learns_masks=learns_masks,
     )
     schema = compose_schema(catalog)
     registry: Registry[Any] = Registry()  # knows no address and retrieves none

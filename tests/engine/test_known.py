@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from mechint.engine.cache import Cache
-from mechint.engine.item import PARTS, complete_item
+from mechint.engine.item import PARTS, seal_item
 from mechint.engine.job import Job
 from mechint.engine.known import Known
 from mechint.engine.measured import Measured
@@ -37,7 +37,7 @@ def folder(tmp_path, item):
     (folder / "metrics.jsonl").write_text("{}\n")
     report = make_item(item.id, artifacts=("metrics.jsonl", MEASURED))
     save_measured(Measured(item=item, report=report, folder=folder), KEY)
-    complete_item(folder)
+    seal_item(report, folder)
     return folder
 
 
@@ -75,7 +75,7 @@ def test_damage_is_noted(item, folder, name):
 
 def test_pages_of_another_run_do_not_matter(item, folder):
     (folder / "result.json").write_text("{}")
-    complete_item(folder)
+    seal_item(make_item(item.id), folder)
     (folder / "result.json").write_text("edited")
     assert isinstance(known().find(item, folder), Measured)
 

@@ -27,9 +27,8 @@ def test_everything_that_can_be_drawn_is_drawn_beside_what_was_there(tmp_path):
     assert hashes(folder) == before
     assert set(hashes(folder / "redrawn")) == {
         "circuit_analysis_report.md",
-        "kv_channel_importance.png",
+        *(f"{name}.{form}" for name in ("kv_channel_importance", "sparsity_curves") for form in ("png", "svg", "csv")),
         "metrics.jsonl",
-        "sparsity_curves.png",
     }
     assert (drawn.layers, drawn.kept, drawn.channels, drawn.missing) == (12, 78, 12 * HEADS * WIDTH, ())
 
