@@ -1,13 +1,15 @@
-"""The spec of the model that was set by hand: it passes, and fails where a head that is needed is gone."""
+"""Specs of models whose circuits are known: they pass, and fail where a head that is needed is gone."""
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-SPECS = Path(__file__).parents[2] / "specs/known_answers"
+ROOT = Path(__file__).parents[2]
+SPECS = ROOT / "specs/known_answers"
 SPEC = "hand_induction.yaml"
 CHECKPOINT = "output/toys/final_model_stephand_induction.pt"
 D_HEAD = 41
@@ -53,3 +55,16 @@ def test_a_circuit_of_one_head_fails(toy):
     assert ran.code == 1, ran.out
     assert item(toy)["measures"]["units_kept"] == 1
     assert item(toy)["measures"]["faithfulness"] < 0.2
+
+
+@pytest.mark.parametrize(("program", "parts"), [("reverse", 5), ("sort", 4)])
+def test_the_parts_of_a_compiled_program_are_found_and_no_others(workspace, program, parts):
+    checkpoint = Path("tests/known_answers/tracr") / program
+    shutil.copytree(ROOT / checkpoint, workspace.folder / checkpoint)
+    shutil.copytree(SPECS, workspace.folder / "specs/known_answers")
+    ran = workspace.run(f"specs/known_answers/tracr_{program}.yaml")
+    assert ran.code == 0, ran.out
+    results = workspace.folder / f"mechint_known_answers/tracr_{program}/results.json"
+    (found,) = json.loads(results.read_text())["items"]
+    assert found["measures"]["units_kept"] == parts
+    assert found["measures"]["f1"] == found["measures"]["auroc"] == 1
