@@ -26,6 +26,7 @@ __all__ = [
     "harmless",
     "headline",
     "in_order",
+    "mark",
     "number",
     "place",
     "printable",
@@ -39,6 +40,7 @@ __all__ = [
 HEADLINE = {"faithfulness": "faithfulness", "sparsity": "sparsity", "faithfulness_random": "random"}
 """The measures that a one-line summary shows, with the word it has for each."""
 
+_MARKS = {Outcome.SKIPPED: "not measured", Outcome.XPASSED: "every assertion holds, and the spec expects a failure"}
 _MODELS = ("full", "circuit", "empty", "complement", "random")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
@@ -106,6 +108,11 @@ def cause(error: ErrorFacts) -> str:
     """The error's class, message and code: ``CheckpointError: output/x.pt: truncated [E501]``."""
     told = error.message if error.message.startswith(f"{error.kind}:") else f"{error.kind}: {error.message}"
     return with_code(told, error.code)
+
+
+def mark(report: ItemReport) -> str:
+    """What became of the spec's mark on the item, and its reason: ``not measured: takes a day``; empty without one."""
+    return f"{_MARKS.get(report.outcome, 'expected to fail')}: {report.marked}" if report.marked else ""
 
 
 def headline(report: ItemReport) -> dict[str, str]:
