@@ -26,6 +26,7 @@ __all__ = [
     "harmless",
     "headline",
     "in_order",
+    "interval",
     "mark",
     "number",
     "place",
@@ -108,6 +109,11 @@ def cause(error: ErrorFacts) -> str:
     """The error's class, message and code: ``CheckpointError: output/x.pt: truncated [E501]``."""
     told = error.message if error.message.startswith(f"{error.kind}:") else f"{error.kind}: {error.message}"
     return with_code(told, error.code)
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """``0.85 to 0.91``; empty where an end is not known."""
+    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
 def mark(report: ItemReport) -> str:
