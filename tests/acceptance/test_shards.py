@@ -68,6 +68,23 @@ def test_a_lost_shard_makes_the_merged_run_incomplete(workspace):
     assert ran.code == 7
     assert "spec.yaml::stepV0-target_sparsity0.75 is in none of the runs" in ran.err
     assert results(workspace, "merged")["exit_code"] == 7
+    assert workspace.run("--from-runs", "merged").code == 7
+
+
+def test_of_a_skipped_item_nothing_is_merged(workspace):
+    run_shards(workspace, 2)
+    workspace.write("spec.yaml", f"{SPEC}skip: {{reason: x, where: {{method.target_sparsity: 0.5}}}}\n")
+    run_shards(workspace, 2)
+    assert workspace.mechint("merge", "shard1", "shard2", "-o", "merged").code == 0
+    names = [path.name for path in (workspace.folder / "merged").iterdir() if path.name.startswith("step")]
+    assert sorted(names) == ["stepV0-target_sparsity0.75", "stepV1-target_sparsity0.75"]
+
+
+def test_a_reporter_that_breaks_after_a_merge_is_named(workspace):
+    run_shards(workspace, 2)
+    (workspace.folder / "merged/report.html").mkdir(parents=True)
+    ran = workspace.mechint("merge", "shard1", "shard2", "-o", "merged")
+    assert (ran.code, "observer html broke" in ran.err) == (3, True), ran
 
 
 def test_shards_of_a_selection_are_complete_without_what_was_not_selected(workspace):
