@@ -30,8 +30,6 @@ MOST_ITEMS = 10
 LARGEST_SUMMARY = 1024 * 1024
 LONGEST_LINE = 500
 
-KINDS = {"failed": "error", "xpassed": "error", "error": "error", "undecided": "warning", "warned": "warning"}
-
 
 @hookimpl
 def mechint_command_finished(reports: Sequence[RunReport], reporting: Reporting) -> None:
@@ -52,12 +50,13 @@ def mechint_command_finished(reports: Sequence[RunReport], reporting: Reporting)
 
 def _annotations(found: Sequence[Finding]) -> Iterator[str]:
     """Workflow commands, one a line."""
+    from mechint.results.findings import SEVERITIES
+
     groups: dict[tuple[str, str, int | None, str], list[Finding]] = {}
     for finding in found:
-        kind = KINDS[finding.outcome.value]
-        groups.setdefault((kind, finding.file, finding.line, finding.rule), []).append(finding)
+        groups.setdefault((finding.severity, finding.file, finding.line, finding.rule), []).append(finding)
     left_out = []
-    for kind in dict.fromkeys(KINDS.values()):
+    for kind in SEVERITIES:
         mine = [group for key, group in groups.items() if key[0] == kind]
         yield from (_annotation(kind, group) for group in mine[:MOST_ANNOTATIONS])
         if len(mine) > MOST_ANNOTATIONS:

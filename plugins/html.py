@@ -40,12 +40,14 @@ def mechint_run_finished(report: RunReport, output_dir: Path) -> None:
 
     unsound = [item for item in report.items if item.outcome is not Outcome.PASSED]
     first = [*unsound, *(item for item in report.items if item.outcome is Outcome.PASSED)]
-    detailed = _in_order(report, first[:MOST_ITEMS])
+    skipped = {item.id for item in report.items if item.outcome is Outcome.SKIPPED}
+    detailed = _in_order(report, [item for item in first if item.id not in skipped][:MOST_ITEMS])
     mapped = set(_mapped(detailed))
     told: dict[str, Any] = {
         "run": report,
         "shown": _in_order(report, first[:MOST_ROWS]),
         "unsound": unsound[:MOST_ITEMS],
+        "skipped": len(skipped),
         "untold": len(unsound[MOST_ITEMS:]),
         "drops": list(_drops(report)),
         "items": detailed,

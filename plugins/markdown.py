@@ -70,5 +70,4 @@ def _filters() -> dict[str, Callable[..., Any]]:
     return {
         **report_filters(),
         "fence": lambda text: Markup(markup.fence(text)),
-        "link": lambda path: Markup(markup.link_target(path)),
     }

@@ -27,7 +27,6 @@ MOST_RESULTS = 5000
 LONGEST_MESSAGE = 1000
 LONGEST_RULE = 200
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-LEVELS = {"failed": "error", "xpassed": "error", "error": "error", "undecided": "warning", "warned": "warning"}
 
 
 @hookimpl
@@ -39,10 +38,10 @@ def mechint_command_finished(reports: Sequence[RunReport], reporting: Reporting)
 
 
 def _log(reports: Sequence[RunReport]) -> dict[str, Any]:
-    from mechint.results.findings import find_all
+    from mechint.results.findings import SEVERITIES, find_all
 
     found = [finding for report in reports for finding in find_all(report)]
-    found.sort(key=lambda finding: LEVELS[finding.outcome.value] != "error")  # stable: the severest first
+    found.sort(key=lambda finding: SEVERITIES.index(finding.severity))  # stable: in the order of items
     shown = found[:MOST_RESULTS]
     rules = {rule: number for number, rule in enumerate(dict.fromkeys(map(_rule, shown)))}
     run = {
@@ -79,7 +78,7 @@ def _result(finding: Finding, rules: Mapping[str, int]) -> dict[str, Any]:
     return {
         "ruleId": rule,
         "ruleIndex": rules[rule],
-        "level": LEVELS[finding.outcome.value],
+        "level": finding.severity,
         "message": {"text": f"{visible(item.id)}: {visible(finding.message)}"[:LONGEST_MESSAGE]},
         "locations": [
             {

@@ -86,7 +86,7 @@ class TerminalReporter:
 
     @hookimpl
     def mechint_run_started(self, plan: Plan) -> None:
-        skipped = [item for item in plan.items if item.cell.skip is not None]
+        skipped = [(item, item.cell.skip) for item in plan.items if item.cell.skip is not None]
         self._begin(plan.items, len(plan.items) - len(skipped))
         if self._asked.verbosity < 0:
             return
@@ -97,13 +97,12 @@ class TerminalReporter:
             self._say(("smoke run: tiny budgets, so the numbers mean nothing", "yellow"))
         self._say((_collected(plan), "bold"))
         self._say()
-        for item in skipped:
-            name = self._name(item).ljust(min(self._name_width, 60))
-            self._say((f"{name} ", ""), ("SKIPPED", STYLES["skipped"]), (f"  {_plain(item.cell.skip or '')}", ""))
+        self._list_skipped(skipped)
 
     @hookimpl
     def mechint_redraw_started(self, report: RunReport, output_dir: Path) -> None:
-        self._begin(report.items, len(report.items))
+        skipped = [(item, item.marked) for item in report.items if item.outcome.value == "skipped"]
+        self._begin(report.items, len(report.items) - len(skipped))
         if self._asked.verbosity < 0:
             return
         self._rule("mechint draws a finished run again", "=", "bold")
@@ -111,6 +110,7 @@ class TerminalReporter:
         self._say((f"verdicts are those of {_plain(report.started)}; no model is loaded", ""))
         self._say((f"{self._total} item{'' if self._total == 1 else 's'} to draw", "bold"))
         self._say()
+        self._list_skipped(skipped)
 
     @hookimpl
     def mechint_item_started(self, item: Item) -> None:
@@ -182,6 +182,12 @@ class TerminalReporter:
         self._ids_only = longest + ROOM_BESIDE_NAME > self._console.width
         self._name_width = max((len(self._name(item)) for item in items), default=0)
 
+    def _list_skipped(self, skipped: Sequence[tuple[Item | ItemReport, str]]) -> None:
+        """One line for each item that is not measured, with the spec's reason."""
+        for item, reason in skipped:
+            name = self._name(item).ljust(min(self._name_width, 60))
+            self._say((f"{name} ", ""), ("SKIPPED", STYLES["skipped"]), (f"  {_plain(reason)}", ""))
+
     def _item_line(self, report: ItemReport) -> list[tuple[str, str]]:
         """The parts of an item's line, with as many figures as fit in the width, and the percentage at the right."""
         outcome = report.outcome.value.upper()
@@ -204,7 +210,7 @@ class TerminalReporter:
 
     def _explain(self, report: ItemReport, folder: Path) -> None:
         """Why an item did not pass: each assertion with its place, or the error."""
-        from mechint.results.describe import cause, comparison, harmless
+        from mechint.results.describe import cause, comparison, harmless, mark
 
         self._rule(_plain(report.nodeid), "_", STYLES[report.outcome.value])
         if report.error is not None:
@@ -213,7 +219,7 @@ class TerminalReporter:
             for line in cause(report.error).splitlines():
                 self._say((f"E   {harmless(line.expandtabs())}", "red"))
         if report.outcome.value == "xpassed":
-            self._say((f"every assertion holds, and the spec expects a failure: {_plain(report.marked)}", ""))
+            self._say((_plain(mark(report)), ""))
         for verdict in report.verdicts:
             if verdict.outcome.value in ("failed", "undecided"):
                 self._say(*_told(report, verdict))

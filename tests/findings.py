@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from mechint.results.values import ErrorFacts, ItemReport, Outcome, RunReport
-from tests.reports import SPEC, broken_item, make_item, make_run, verdict
+from mechint.results.values import ErrorFacts, Outcome, RunReport
+from tests.reports import SPEC, broken_item, make_item, make_run, marked_item, verdict
 
 HOSTILE = "[bold]x</failure>]]>\x1b[31m\n::error::x%0A::set-output name=a::b ##[x] | `<script>` \x00\udcff\ufffe"
 
@@ -27,9 +25,4 @@ def hostile_run() -> RunReport:
     error = ErrorFacts(kind=HOSTILE, message=HOSTILE, traceback=HOSTILE)
     failed = make_item(HOSTILE, nodeid=f"{SPEC}::{HOSTILE}", outcome=Outcome.FAILED, verdicts=(bad,))
     broken = broken_item(f"{HOSTILE}2", nodeid=f"{SPEC}::{HOSTILE}2", error=error)
-    return make_run((failed, broken, marked(Outcome.SKIPPED, marked=HOSTILE)))
-
-
-def marked(outcome: Outcome, **changed: Any) -> ItemReport:
-    """An item that the spec skips or expects to fail."""
-    return make_item(f"item-{outcome.value}", outcome=outcome, **{"marked": "issue 7", **changed})
+    return make_run((failed, broken, marked_item(Outcome.SKIPPED, marked=HOSTILE)))

@@ -108,10 +108,27 @@ def failed_item(name: str = "stepV0-target_sparsity0.95") -> ItemReport:
 def broken_item(name: str = "stepV2", **changed: Any) -> ItemReport:
     """A checkpoint that could not be loaded."""
     message = "output/final_model_stepV2.pt: the archive is truncated\n  hint: copy it again, or train it anew"
-    empty: dict[str, Any] = {"checkpoint": None, "methodology": None, "measures": {}, "values": {}}
     error = ErrorFacts(kind="CheckpointError", message=message, traceback=None)
-    empty |= {"summary": (), "artifacts": (), "sites": (), "verdicts": ()}
-    return make_item(name, **{"outcome": Outcome.ERROR, "error": error, **empty, **changed})
+    return make_item(name, **{"outcome": Outcome.ERROR, "error": error, **_UNMEASURED, **changed})
+
+
+def marked_item(outcome: Outcome, **changed: Any) -> ItemReport:
+    """An item that the spec skips or expects to fail."""
+    unmeasured = {"seconds": 0.0, **_UNMEASURED} if outcome is Outcome.SKIPPED else {}
+    return make_item(f"item-{outcome.value}", **{"outcome": outcome, "marked": "issue 7", **unmeasured, **changed})
+
+
+_UNMEASURED: dict[str, Any] = {
+    "checkpoint": None,
+    "methodology": None,
+    "measures": {},
+    "values": {},
+    "scores_are": "",
+    "summary": (),
+    "artifacts": (),
+    "sites": (),
+    "verdicts": (),
+}
 
 
 def make_run(items: tuple[ItemReport, ...] | None = None, **changed: Any) -> RunReport:

@@ -39,6 +39,13 @@ def test_the_page_names_no_other_hook():
     assert set(re.findall(r"`(mechint_\w+)`", (ROOT / "docs/hooks.md").read_text())) == set(HOOKS)
 
 
+def test_a_hook_is_of_observers_where_its_page_says_so():
+    _, observers = (ROOT / "docs/hooks.md").read_text().split("## Observers")
+    watching = {hook for hook in HOOKS if f"| `{hook}` |" in observers}
+    assert set(hookspecs.OBSERVING) == {"mechint_observers", *watching}
+    assert set(HOOKS) - {*hookspecs.OBSERVING, *hookspecs.MEASURING} == {"mechint_options", "mechint_figures"}
+
+
 @pytest.mark.parametrize("measure", MEASURES)
 def test_every_measure_is_on_the_page_of_specs(measure):
     assert f"`{measure}`" in (ROOT / "docs/specs.md").read_text()

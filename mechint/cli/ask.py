@@ -15,7 +15,7 @@ from mechint.results.redact import redact
 if TYPE_CHECKING:
     from mechint.engine.plugins import Listed, Plugins
 
-__all__ = ["HELP", "count", "for_each", "load_plugins", "say_error"]
+__all__ = ["HELP", "count", "for_each", "load_plugins", "say", "say_error"]
 
 ALWAYS = ("metrics", "architectures")
 """Loaded for every spec."""
@@ -51,6 +51,13 @@ def for_each(specs: Sequence[str], act: Callable[[str], Any]) -> ExitCode:
             say_error(error)
             codes.append(code_of_error(error))
     return worst(codes)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line with names from files, which can neither steer the terminal nor command a build that logs it."""
+    from mechint.results.describe import harmless
+
+    click.echo(harmless(line), err=err)
 
 
 def say_error(error: Exception | str) -> None:

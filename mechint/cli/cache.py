@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mechint.cli.ask import count
+from mechint.cli.ask import count, say
 from mechint.files import cache_folder
 
 __all__ = ["cache"]
@@ -31,7 +31,7 @@ def list_entries(folder: Path | None) -> None:
     entries = sorted(Cache(root=root).entries(), key=lambda entry: -entry.used)
     for entry in entries:
         state = "damaged" if entry.damaged else f"{entry.days:.0f} d"
-        click.echo(f"{entry.folder.name[:12]}  {entry.size / 2**20:8.1f} MiB  {state:>7}  {entry.item}")
+        say(f"{entry.folder.name[:12]}  {entry.size / 2**20:8.1f} MiB  {state:>7}  {entry.item}")
     size = sum(entry.size for entry in entries) / 2**20
     click.echo(f"{count(len(entries), 'item')}, {size:.1f} MiB in {root}")
 

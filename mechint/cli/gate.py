@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mechint.cli.ask import load_plugins
+from mechint.cli.ask import load_plugins, say
 
 __all__ = ["baseline", "selftest"]
 
@@ -37,7 +37,8 @@ def diff(run: Path, path: str | None) -> None:
     """Show what has changed between a BASELINE, by default that of the spec, and the results in RUN."""
     from mechint.engine.diff import diff as diff_run
 
-    click.echo("\n".join(diff_run(run, path)))
+    for line in diff_run(run, path):
+        say(line)
 
 
 @click.command()
@@ -54,4 +55,4 @@ def selftest(spec: str, draws: int, seed: int) -> None:
 
     for tested in test_spec(read_spec(spec, load_plugins(())), draws, seed):
         shares = ", ".join(f"{what} {share:.1%}" for what, share in tested.shares.items())
-        click.echo(f"{tested.family}  {tested.assertion}: {shares}")
+        say(f"{tested.family}  {tested.assertion}: {shares}")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from mechint.cli.ask import count, load_plugins
-from mechint.cli.observers import report_command
+from mechint.cli.ask import count, load_plugins, say
+from mechint.cli.observers import report_command, say_broken
 from mechint.cli.run_options import reporters
-from mechint.engine.exit import ExitCode, worst
+from mechint.engine.exit import worst
 
 __all__ = ["merge"]
 
@@ -35,10 +35,9 @@ def merge(
     asked = Reporting(junit=junit, sarif=sarif)
     plugins = load_plugins((*reporters(asked), *named))
     merged = merge_runs(runs, output_dir)
-    broken = plugins.notify("mechint_run_finished", report=merged.report, output_dir=output_dir)
+    broken = say_broken(plugins.notify("mechint_run_finished", report=merged.report, output_dir=output_dir))
     for name in merged.missing:
-        click.echo(f"{merged.report.spec.path}::{name} is in none of the runs", err=True)
+        say(f"{merged.report.spec.path}::{name} is in none of the runs", err=True)
     click.echo(f"merged {count(len(runs), 'run')}: {run_line(merged.report)}")
     click.echo(f"report: {output_dir / 'report.md'}")
-    code = report_command([merged.report], plugins, asked)
-    sys.exit(worst([merged.code, code, ExitCode.INTERNAL if broken else ExitCode.PASSED]))
+    sys.exit(worst([merged.code, broken, report_command([merged.report], plugins, asked)]))

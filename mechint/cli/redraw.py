@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mechint.cli.ask import count, load_plugins
+from mechint.cli.ask import count, load_plugins, say
 from mechint.cli.observers import report_command, say_broken
 from mechint.engine.exit import ExitCode, worst
 from mechint.errors import UsageError
@@ -84,6 +84,6 @@ def _print_items(folder: Path) -> ExitCode:
 
     report = read_report(folder / "results.json")
     for item in report.items:
-        click.echo(item.nodeid)
+        say(item.nodeid)
     click.echo(f"\n{count(len(report.items), 'item')} to draw again")
     return ExitCode.PASSED

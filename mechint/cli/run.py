@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mechint import __version__
-from mechint.cli.ask import HELP, count, for_each, load_plugins
+from mechint.cli.ask import HELP, count, for_each, load_plugins, say
 from mechint.cli.measuring import measuring
 from mechint.cli.observers import report_command, say_broken
 from mechint.cli.redraw import draw_again, to_draw_again
@@ -128,7 +128,7 @@ def _remember(report: RunReport) -> None:
 def _print_items(plans: Sequence[Plan], verbosity: int) -> None:
     for plan in plans:
         for item in plan.items:
-            click.echo(item.nodeid)
+            say(item.nodeid)
     if verbosity < 0:
         return
     collected, left = sum(plan.collected for plan in plans), sum(len(plan.items) for plan in plans)

@@ -75,7 +75,7 @@ def by_family(run: Run) -> Mapping[str, tuple[ItemReport, ...]]:
     """The measured items of a run, those that differ in their seed alone together, in the order of their seeds."""
     found: dict[str, list[ItemReport]] = {}
     for item in run.report.items:
-        if item.error is None and item.methodology is not None and item.checkpoint is not None:
+        if item.measured:
             found.setdefault(item.family, []).append(item)
     return {family: tuple(sorted(items, key=lambda item: item.seed)) for family, items in found.items()}
 

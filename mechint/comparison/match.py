@@ -58,10 +58,10 @@ def match(runs: Sequence[Run]) -> Matches:
     if paths and not any(len(group.members) > 1 for group in groups):
         groups = _group(members, ())
     broken = [
-        f"{_place(run, item.id, runs)}: {'was not measured' if item.error is None else item.error.kind}"
+        f"{_place(run, item.id, runs)}: {'is skipped' if item.error is None else item.error.kind}"
         for run in runs
         for item in run.report.items
-        if item.error is not None or item.methodology is None or item.checkpoint is None
+        if not item.measured
     ]
     alone = [
         f"{_place(member.run, member.family, runs)}: no other entry is {group.name}"

@@ -97,14 +97,9 @@ def _draw(group: Group, folder: Path, suffix: str) -> list[tuple[str, str]]:
 
 
 def _filters() -> dict[str, Callable[..., Any]]:
-    from markupsafe import Markup
-
-    from mechint.results.markup import link_target
-
     return {
         **{name: _cut(getattr(tables, name)) for name in tables.__all__},
         "opening": lambda sentence: sentence[:1].upper() + sentence[1:],
-        "link": lambda path: Markup(link_target(path)),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mechint.comparison.findings import kind_name, p_text
 from mechint.comparison.values import Difference, EntryMeasure, Group
-from mechint.results.describe import number
+from mechint.results.describe import interval, number
 from mechint.results.tables import Table
 
 __all__ = [
@@ -64,7 +64,7 @@ def measure_table(group: Group) -> Table:
             one.base,
             one.quantity,
             *_tested(one)[:3],
-            _interval(one.low, one.high),
+            interval(one.low, one.high),
             *_tested(one)[3:],
             one.test,
         )
@@ -161,16 +161,12 @@ def _measure(one: EntryMeasure | None) -> str:
     """``0.92 (0.90 to 0.94)``."""
     if one is None:
         return "n/a"
-    interval = _interval(one.low, one.high)
-    return f"{number(one.value)} ({interval})" if interval else number(one.value)
+    ends = interval(one.low, one.high)
+    return f"{number(one.value)} ({ends})" if ends else number(one.value)
 
 
 def _kept(kept: float, units: int) -> str:
     return f"{number(kept)} of {units:,} ({100 * kept / units:.1f} %)"
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
 def _signed(delta: float) -> str:

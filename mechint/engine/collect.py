@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mechint.checkpoint.discover import find_checkpoints, find_models
+from mechint.engine.hookspecs import OBSERVING
 from mechint.engine.plugins import Plugins
 from mechint.errors import PluginError, SpecError
 from mechint.faithfulness.measures import COMPARED, FULL, MEASURES
@@ -21,14 +22,6 @@ from mechint.spec.values import Plan, Spec
 __all__ = ["catalog_of", "collect_plan", "is_tracker", "load_all", "read_spec"]
 
 _CHOSEN = ("mechint_analyze", "mechint_task")
-_OBSERVING = (
-    "mechint_observers",
-    "mechint_run_started",
-    "mechint_item_started",
-    "mechint_progress",
-    "mechint_item_finished",
-    "mechint_run_finished",
-)
 
 
 def collect_plan(path: str, plugins: Plugins, *, models: str | None, overrides: Sequence[str]) -> Plan:
@@ -81,8 +74,8 @@ def catalog_of(plugins: Plugins) -> Catalog:
 
 def is_tracker(plugins: Plugins, name: str) -> bool:
     """Whether the loaded plugin of this name watches runs and has options, so that a spec may name it by a key."""
-    answers = {hook for hook in (*_CHOSEN, *_OBSERVING, "mechint_options") if plugins.implements(name, hook)}
-    return "mechint_options" in answers and answers.isdisjoint(_CHOSEN) and not answers.isdisjoint(_OBSERVING)
+    answers = {hook for hook in (*_CHOSEN, *OBSERVING, "mechint_options") if plugins.implements(name, hook)}
+    return "mechint_options" in answers and answers.isdisjoint(_CHOSEN) and not answers.isdisjoint(OBSERVING)
 
 
 def _named(document: Document, plugins: Plugins) -> list[str]:

@@ -26,6 +26,20 @@ if TYPE_CHECKING:
     from mechint.task.metric import Metric
     from mechint.task.task import Task
 
+OBSERVING = (
+    "mechint_observers",
+    "mechint_run_started",
+    "mechint_item_started",
+    "mechint_progress",
+    "mechint_item_finished",
+    "mechint_run_finished",
+    "mechint_redraw_started",
+    "mechint_command_finished",
+)
+"""Of what watches runs."""
+MEASURING = ("mechint_analyze", "mechint_task", "mechint_metrics", "mechint_architectures")
+"""Of what takes part in them."""
+
 _spec = pluggy.HookspecMarker("mechint")
 
 

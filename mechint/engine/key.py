@@ -17,7 +17,7 @@ import importlib.util
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any
 
 import mechint
 from mechint.checkpoint.opened import open_unchanged
+from mechint.engine.hookspecs import MEASURING, OBSERVING
 from mechint.engine.plugins import Plugins
 from mechint.errors import MechintError
 from mechint.spec.values import Cell, Item
@@ -42,16 +43,6 @@ _COMPUTING_FILES = (
     "engine/stored.py",
 )
 _LIBRARIES = ("torch", "transformers", "numpy", "scipy", "safetensors")
-_OBSERVING = (
-    "mechint_observers",
-    "mechint_run_started",
-    "mechint_item_started",
-    "mechint_progress",
-    "mechint_item_finished",
-    "mechint_run_finished",
-    "mechint_redraw_started",
-    "mechint_command_finished",
-)
 _BESIDE = (
     "config.json",
     "tokenizer.json",
@@ -132,10 +123,12 @@ class Keys:
         return self._files[path]
 
     def _others(self, cell: Cell) -> list[str]:
-        """The loaded plugins that may take part in measuring, beside the method and the task."""
-        loaded = self.plugins.names()
-        watching = {name for name in loaded for hook in _OBSERVING if self.plugins.implements(name, hook)}
-        return [name for name in loaded if name not in {*watching, cell.method.name, cell.task.name}]
+        """The loaded plugins that may take part in measuring, beside method and task: all but mere observers."""
+        others = [name for name in self.plugins.names() if name not in (cell.method.name, cell.task.name)]
+        return [name for name in others if self._answers(name, MEASURING) or not self._answers(name, OBSERVING)]
+
+    def _answers(self, name: str, hooks: Iterable[str]) -> bool:
+        return any(self.plugins.implements(name, hook) for hook in hooks)
 
     def _plugin_code(self, name: str) -> str:
         """Of the plugin's module, or of the whole package that it is or lies in."""

@@ -12,7 +12,7 @@ from mechint.engine.exit import ExitCode, conclude, worst
 from mechint.engine.run import open_folder, refuse_strangers
 from mechint.errors import UsageError
 from mechint.results.store import read_report, write_report
-from mechint.results.values import RunReport
+from mechint.results.values import Outcome, RunReport
 
 __all__ = ["Merged", "merge"]
 
@@ -38,8 +38,10 @@ def merge(runs: Sequence[Path], output_dir: Path) -> Merged:
         _refuse_unlike(run, report, runs[0], reports[0])
     owners = _owners(runs, reports)
     folder = open_folder(str(output_dir))
+    skipped = {item.id for report in reports for item in report.items if item.outcome is Outcome.SKIPPED}
     for name, owner in owners.items():
-        _copy_item(owner / name, folder / name)
+        if name not in skipped:  # what lies in its folder is of an earlier run
+            _copy_item(owner / name, folder / name)
     merged, missing = _put_together(reports), tuple(name for name in reports[0].selected if name not in owners)
     if missing:
         code = worst([ExitCode(merged.exit_code), ExitCode.INCOMPLETE])
@@ -76,7 +78,7 @@ def _owners(runs: Sequence[Path], reports: Sequence[RunReport]) -> dict[str, Pat
 
 
 def _copy_item(source: Path, target: Path) -> None:
-    """Copy an item's folder in place of an earlier one; an item that the spec skips has none."""
+    """Copy an item's folder in place of an earlier one."""
     if not source.is_dir() or source.resolve() == target.resolve():
         return
     refuse_strangers(target)

@@ -58,8 +58,11 @@ def redraw_run(folder: Path, plugins: Plugins, reporting: Reporting, spec: Spec 
 
 
 def _code_of(report: RunReport, folder: Path) -> ExitCode:
-    """The run's exit code, which its items must bear out."""
+    """The run's exit code, which its items must bear out; of merged shards one may have been lost."""
     outcome, code = conclude([item.outcome for item in report.items], interrupted=report.interrupted)
+    lost = set(report.selected) - {item.id for item in report.items}
+    if lost and report.exit_code == worst([code, ExitCode.INCOMPLETE]):
+        code = ExitCode(report.exit_code)
     if (outcome, code) != (report.outcome, report.exit_code):
         raise UsageError(
             f"{folder / 'results.json'}: states {report.outcome.value} with exit code {report.exit_code}, and its "

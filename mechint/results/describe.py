@@ -26,6 +26,8 @@ __all__ = [
     "harmless",
     "headline",
     "in_order",
+    "interval",
+    "mark",
     "number",
     "place",
     "printable",
@@ -39,6 +41,7 @@ __all__ = [
 HEADLINE = {"faithfulness": "faithfulness", "sparsity": "sparsity", "faithfulness_random": "random"}
 """The measures that a one-line summary shows, with the word it has for each."""
 
+_MARKS = {Outcome.SKIPPED: "not measured", Outcome.XPASSED: "every assertion holds, and the spec expects a failure"}
 _MODELS = ("full", "circuit", "empty", "complement", "random")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
@@ -106,6 +109,16 @@ def cause(error: ErrorFacts) -> str:
     """The error's class, message and code: ``CheckpointError: output/x.pt: truncated [E501]``."""
     told = error.message if error.message.startswith(f"{error.kind}:") else f"{error.kind}: {error.message}"
     return with_code(told, error.code)
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """``0.85 to 0.91``; empty where an end is not known."""
+    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
+
+
+def mark(report: ItemReport) -> str:
+    """What became of the spec's mark on the item, and its reason: ``not measured: takes a day``; empty without one."""
+    return f"{_MARKS.get(report.outcome, 'expected to fail')}: {report.marked}" if report.marked else ""
 
 
 def headline(report: ItemReport) -> dict[str, str]:

@@ -22,6 +22,7 @@ def report_filters() -> dict[str, Callable[..., Any]]:
         "duration": describe.duration,
         "effect_table": tables.effect_table,
         "layer_table": tables.layer_table,
+        "mark": describe.mark,
         "measure_table": tables.measure_table,
         "measured": _measured,
         "method_table": tables.method_table,

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-from mechint.results.describe import cause, sentence, spec_of
+from mechint.results.describe import cause, mark, sentence, spec_of
 from mechint.results.values import ItemReport, Outcome, RunReport
 
-__all__ = ["Finding", "find_all", "find_item"]
+__all__ = ["SEVERITIES", "Finding", "Severity", "find_all", "find_item"]
+
+Severity = Literal["error", "warning"]
+
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""The severest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +30,11 @@ class Finding:
     file: str
     line: int | None
 
+    @property
+    def severity(self) -> Severity:
+        """What failed is an error; what is undecided or only warned a warning."""
+        return "warning" if self.outcome in (Outcome.UNDECIDED, Outcome.WARNED) else "error"
+
 
 def find_all(report: RunReport) -> Iterator[Finding]:
     """All findings of a run, in the order of its items."""
@@ -38,8 +49,7 @@ def find_item(item: ItemReport) -> Iterator[Finding]:
         rule = item.error.code or item.error.kind
         yield Finding(item=item, outcome=Outcome.ERROR, rule=rule, message=cause(item.error), file=spec, line=None)
     if item.outcome is Outcome.XPASSED:
-        message = f"every assertion holds, and the spec expects a failure: {item.marked}"
-        yield Finding(item=item, outcome=Outcome.XPASSED, rule="xfail", message=message, file=spec, line=None)
+        yield Finding(item=item, outcome=Outcome.XPASSED, rule="xfail", message=mark(item), file=spec, line=None)
     for verdict in item.verdicts:
         expected = item.outcome is Outcome.XFAILED and verdict.outcome is Outcome.FAILED
         if verdict.outcome is not Outcome.PASSED and not expected:

@@ -11,10 +11,14 @@ __all__ = ["render_page"]
 def render_page(template: str, told: Mapping[str, Any], filters: Mapping[str, Callable[..., Any]]) -> str:
     """Fill a template of ``mechint.templates``; text is escaped unless a filter says that it is Markdown.
 
+    The filter ``link`` makes a path the target of a link.
     Templates run in Jinja's sandbox, and a misspelt variable is an error.
     """
     from jinja2 import PackageLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from markupsafe import Markup
+
+    from mechint.results.markup import link_target
 
     environment = ImmutableSandboxedEnvironment(
         loader=PackageLoader("mechint", "templates"),
@@ -23,7 +27,7 @@ def render_page(template: str, told: Mapping[str, Any], filters: Mapping[str, Ca
         finalize=_escaped,
         keep_trailing_newline=True,
     )
-    environment.filters.update(filters)
+    environment.filters.update({"link": lambda path: Markup(link_target(path)), **filters})
     return environment.get_template(template).render(told).rstrip() + "\n"
 
 

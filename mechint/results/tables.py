@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mechint.results.describe import actual, bounds, in_order, number, place, site_ranges
+from mechint.results.describe import actual, bounds, in_order, interval, number, place, site_ranges
 from mechint.results.values import EffectTable, ItemReport, Methodology, RunReport, SiteSummary
 
 __all__ = [
@@ -115,7 +115,7 @@ def curve_table(report: ItemReport) -> Table:
             f"{100 * point.size:g} %",
             f"{point.units:,}",
             number(point.faithfulness),
-            _interval(point.low, point.high),
+            interval(point.low, point.high),
             _mean(point.random),
             number(point.complement),
             number(point.absolute),
@@ -140,7 +140,7 @@ def effect_table(effects: EffectTable, most: int = 10) -> Table:
             effects.rows[row],
             effects.columns[column],
             number(value),
-            _interval(effects.low[row][column], effects.high[row][column]),
+            interval(effects.low[row][column], effects.high[row][column]),
             str(effects.examples[row][column]),
         )
         for value, row, column in cells[:most]
@@ -154,11 +154,7 @@ def _measure_cells(report: ItemReport, name: str) -> tuple[str, str, str]:
     if known is None:
         return number(report.measures[name], stated), "", ""
     detectable = "" if known.detectable is None else number(known.detectable)
-    return number(report.measures[name], stated), _interval(known.low, known.high), detectable
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
+    return number(report.measures[name], stated), interval(known.low, known.high), detectable
 
 
 def _mean(values: Sequence[float | None]) -> str:

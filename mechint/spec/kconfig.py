@@ -68,9 +68,10 @@ def translate_kconfig(text: str, path: str) -> str:
     if faults:
         raise SpecError(sorted(faults, key=lambda fault: fault.line or 0))
     ignored = len(symbols.keys() - {*KNOWN, *OF_TRAINING})
+    left_out = f"# {ignored} symbol{'s' * (ignored > 1)} of the training, which an analysis does not read, left out."
     head = (
         f"# Written by mechint import-kconfig from {printable(path)}; behind each key is the symbol that gave it.",
-        f"# {ignored} symbols of the training, which an analysis does not read, are left out.",
+        *([left_out] if ignored else []),
         "version: 1",
         f"name: {_scalar(_name_of(path))}",
     )
@@ -138,7 +139,7 @@ def _mode(symbols: Symbols) -> Iterator[_Line]:
             raise RefusedValueError(chosen[0], f"needs CONFIG_{_PREFIX}_KV_RUN_DIR, the folder to draw again")
         yield "", f"{chosen[0].stated} draws again what there is: mechint-run --from-runs {printable(place)}"
     yield "name: kv_circuit", chosen[0].stated if chosen and not again else ""
-    yield "estimator: straight_through", "the older tool's; swap, the default, finds better circuits at equal cost"
+    yield "estimator: straight_through", "the older tool's; best, the default, finds better circuits at equal cost"
     yield "", "The older tool had one mask for K and V, as tied: true has."
 
 

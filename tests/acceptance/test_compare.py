@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.acceptance.conftest import SPEC, save_tiny
+from tests.acceptance.conftest import SPEC
+from tests.tiny_workspace import save_tiny
 
 
 def run(workspace, name, checkpoint, *, edit=("", "")):

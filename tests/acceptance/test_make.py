@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from mechint.files import sha256_of
-from tests.acceptance.conftest import save_tiny
 from tests.kconfig import ABLATION
 from tests.older import save_older
+from tests.tiny_workspace import save_tiny
 
 ROOT = Path(__file__).parents[2]
 ANALYSES = ("gpt2-mechint-kv-analysis", "gpt2-kv-tying-ablation-mechint", "gpt2-kv-tying-w7900-ablation-mechint")

@@ -43,7 +43,9 @@ def test_marks_are_told_in_every_report(workspace):
     assert "stepV0-target_sparsity0.5  SKIPPED  issue 7" in ran.out
     assert "2 passed, 2 skipped in" in ran.out
     assert 'type="mechint.skip" message="issue 7"' in (workspace.folder / "junit.xml").read_text()
-    assert "not measured: issue 7" in (workspace.folder / "analysis/report.md").read_text()
+    for page in ("report.md", "report.html", "comparison/comparison.md"):
+        text = (workspace.folder / "analysis" / page).read_text()
+        assert ("is skipped" if "comparison" in page else "not measured: issue 7") in text
 
 
 def test_a_skipped_item_leaves_earlier_results_alone(workspace):

@@ -7,10 +7,11 @@ import struct
 import pytest
 
 from mechint.files import sha256_of
-from tests.acceptance.conftest import save_tiny
+from tests.acceptance.conftest import SPEC
 from tests.older import save_older
+from tests.tiny_workspace import save_tiny
 
-DRAWN = (".png", ".md", ".csv")
+DRAWN = (".png", ".svg", ".md", ".html", ".csv")
 HEADS = """\
 version: 1
 name: heads
@@ -29,6 +30,11 @@ checkpoints: ./output/final_model_stepV0.pt
 task: {name: tokens, path: data, examples: {train: 16, validation: 8}}
 method: {name: neuron_importance, scores: learned, steps: 12, batch_size: 8}
 output_dir: analysis
+"""
+MARKED = f"""\
+{SPEC.replace("sparsity >= 0.5", "sparsity >= 0.6")}\
+skip: {{reason: later, where: {{method.target_sparsity: 0.75}}}}
+xfail: {{reason: issue 7, where: {{method.target_sparsity: 0.5}}}}
 """
 PATCHING = """\
 version: 1
@@ -67,7 +73,9 @@ def chunks(png: bytes) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("spec", "code"), [(None, 0), (HEADS, 1), (NEURONS, 0), (PATCHING, 0)], ids=["channels", "heads", "neurons", "maps"]
+    ("spec", "code"),
+    [(None, 0), (MARKED, 0), (HEADS, 1), (NEURONS, 0), (PATCHING, 0)],
+    ids=["channels", "marked", "heads", "neurons", "maps"],
 )
 def test_a_run_is_drawn_again_byte_for_byte(workspace, spec, code):
     if spec is not None:

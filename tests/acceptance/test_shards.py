@@ -19,6 +19,10 @@ def without_times(value):
     return [without_times(one) for one in value] if isinstance(value, list) else value
 
 
+def files_below(folder):
+    return [str(path.relative_to(folder)) for path in folder.rglob("*")]
+
+
 def run_shards(workspace, count, *arguments):
     return [
         workspace.run("spec.yaml", "--shard", f"{n}/{count}", "--set", f"output_dir=shard{n}", *arguments).code
@@ -30,7 +34,7 @@ def run_shards(workspace, count, *arguments):
 def test_two_shards_merged_are_the_undivided_run(workspace, bound, codes):
     workspace.edit("sparsity >= 0.5", f"sparsity >= {bound}")
     whole = workspace.run("spec.yaml").code
-    shards = run_shards(workspace, 2)
+    shards = run_shards(workspace, 2, "--force")
     merged = workspace.mechint("merge", "shard1", "shard2", "-o", "merged")
     assert [*shards, merged.code] == codes, merged
     assert merged.code == whole
@@ -41,8 +45,8 @@ def test_a_merged_run_has_its_files_and_reports(workspace):
     workspace.run("spec.yaml")
     run_shards(workspace, 2)
     ran = workspace.mechint("merge", "shard2", "shard1", "-o", "merged", "--junitxml", "junit.xml")
-    files = {path.relative_to(workspace.folder / "analysis") for path in (workspace.folder / "analysis").rglob("*")}
-    assert {path.relative_to(workspace.folder / "merged") for path in (workspace.folder / "merged").rglob("*")} == files
+    merged, whole = (set(files_below(workspace.folder / name)) for name in ("merged", "analysis"))
+    assert merged == whole - {".lock"}
     assert "merged 2 runs: 4 passed in" in ran.out
     assert (workspace.folder / "junit.xml").read_text().count("<testcase ") == 4
 
@@ -68,6 +72,23 @@ def test_a_lost_shard_makes_the_merged_run_incomplete(workspace):
     assert ran.code == 7
     assert "spec.yaml::stepV0-target_sparsity0.75 is in none of the runs" in ran.err
     assert results(workspace, "merged")["exit_code"] == 7
+    assert workspace.run("--from-runs", "merged").code == 7
+
+
+def test_of_a_skipped_item_nothing_is_merged(workspace):
+    run_shards(workspace, 2)
+    workspace.write("spec.yaml", f"{SPEC}skip: {{reason: x, where: {{method.target_sparsity: 0.5}}}}\n")
+    run_shards(workspace, 2)
+    assert workspace.mechint("merge", "shard1", "shard2", "-o", "merged").code == 0
+    names = [path.name for path in (workspace.folder / "merged").iterdir() if path.name.startswith("step")]
+    assert sorted(names) == ["stepV0-target_sparsity0.75", "stepV1-target_sparsity0.75"]
+
+
+def test_a_reporter_that_breaks_after_a_merge_is_named(workspace):
+    run_shards(workspace, 2)
+    (workspace.folder / "merged/report.html").mkdir(parents=True)
+    ran = workspace.mechint("merge", "shard1", "shard2", "-o", "merged")
+    assert (ran.code, "observer html broke" in ran.err) == (3, True), ran
 
 
 def test_shards_of_a_selection_are_complete_without_what_was_not_selected(workspace):

@@ -1,7 +1,10 @@
+import pytest
+
 from mechint.comparison.match import match
 from mechint.comparison.runs import read_runs
+from mechint.results.values import Outcome
 from tests.comparison.runs import made, write_run
-from tests.reports import broken_item
+from tests.reports import broken_item, marked_item
 
 
 def item(checkpoint, sparsity=None, **changed):
@@ -61,9 +64,13 @@ def test_another_method_is_not_compared(tmp_path):
     assert len(found.left_out) == 2
 
 
-def test_a_broken_item_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [(broken_item("V2"), "V2: CheckpointError"), (marked_item(Outcome.SKIPPED), "item-skipped: is skipped")],
+)
+def test_an_item_that_was_not_measured_is_named(tmp_path, other, said):
     folder = write_run(tmp_path / "a", item("V0"), item("V1"))
     (run,) = read_runs([folder])
-    broken = run.report.model_copy(update={"items": (*run.report.items, broken_item("V2"))})
+    broken = run.report.model_copy(update={"items": (*run.report.items, other)})
     (folder / "results.json").write_text(broken.model_dump_json())
-    assert match(read_runs([folder])).left_out == ("V2: CheckpointError",)
+    assert match(read_runs([folder])).left_out == (said,)

@@ -5,7 +5,7 @@ import torch
 
 from mechint.engine.collect import collect_plan
 from mechint.engine.key import Keys
-from mechint.engine.plugins import Plugins, list_plugins
+from mechint.engine.plugins import Listed, Plugins, list_plugins
 
 SPEC = """\
 version: 1
@@ -31,14 +31,19 @@ def key(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     (tmp_path / "data/train.bin").write_bytes(b"0123")
 
-    def key(*changes, threads=1):
+    def key(*changes, threads=1, more=None):
         text = SPEC
         for old, new in changes:
             assert old in text
             text = text.replace(old, new)
         (tmp_path / "spec.yaml").write_text(text)
-        plugins = Plugins(list_plugins())
-        for name in ("metrics", "architectures", "terminal", "markdown"):
+        others = (
+            {}
+            if more is None
+            else {more: Listed(name=more, distribution="other", version="1", module=more, summary="")}
+        )
+        plugins = Plugins({**list_plugins(), **others})
+        for name in ("metrics", "architectures", "terminal", "markdown", *others):
             plugins.load(name)
         (item,) = collect_plan("spec.yaml", plugins, models=None, overrides=()).items
         return Keys(plugins=plugins, threads=threads).of(item)
@@ -106,3 +111,18 @@ def test_what_cannot_be_read_has_no_key(key, tmp_path):
     (tmp_path / "data/train.bin").unlink()
     (tmp_path / "data/train.bin").symlink_to("nowhere")
     assert key() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "hooks", "counts"),
+    [
+        ("key_watches", ("run_finished",), False),
+        ("key_measures", ("metrics",), True),
+        ("key_does_both", ("command_finished", "metrics"), True),
+    ],
+)
+def test_a_plugin_counts_unless_it_merely_watches(key, tmp_path, monkeypatch, name, hooks, counts):
+    functions = "".join(f"@hookimpl\ndef mechint_{hook}():\n    return []\n" for hook in hooks)
+    (tmp_path / f"{name}.py").write_text(f"from mechint import hookimpl\n{functions}")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert (key(more=name) != key()) is counts

@@ -17,7 +17,7 @@ from mechint.results.store import write_done, write_item, write_report
 from mechint.results.values import ItemReport, Outcome
 from mechint.spec.options import OptionsModel
 from mechint.spec.values import Spec
-from tests.reports import broken_item, failed_item, make_item, make_run, save_circuit, save_search
+from tests.reports import broken_item, failed_item, make_item, make_run, marked_item, save_circuit, save_search
 
 DRAWN = ("circuit_analysis_report.md", "kv_channel_importance.png", "sparsity_curves.png")
 
@@ -47,7 +47,7 @@ def save_run(folder: Path, *items: ItemReport, **changed) -> Path:
     for item in items:
         place = folder / item.id
         place.mkdir(parents=True)
-        if item.error is None:
+        if item.measured:
             save_circuit(place / "final_masks.pt", layers=2)
             save_search(place / "metrics.jsonl", steps=5)
             write_item(item, place)
@@ -106,6 +106,19 @@ def test_the_hashes_are_those_of_what_was_drawn(tmp_path):
 def test_the_exit_code_is_the_runs(tmp_path, items, outcome, code):
     run = save_run(tmp_path / "run", *items, outcome=outcome, exit_code=code)
     assert redraw(run).code is code
+
+
+@pytest.mark.parametrize(("item", "code"), [(make_item("a"), ExitCode.INCOMPLETE), (failed_item("a"), ExitCode.FAILED)])
+def test_merged_shards_of_which_one_was_lost_stay_incomplete(tmp_path, item, code):
+    run = save_run(tmp_path / "run", item, outcome=item.outcome, exit_code=code, selected=("a", "b"))
+    assert redraw(run).code is code
+
+
+def test_of_a_skipped_item_observers_hear_nothing(tmp_path):
+    run, observer = passed_run(tmp_path / "run", make_item("a"), marked_item(Outcome.SKIPPED)), Observer()
+    assert redraw(run, observer).code is ExitCode.PASSED
+    assert observer.told == [("started", 2), ("finished", "a"), ("run finished",)]
+    assert list((run / "item-skipped").iterdir()) == []
 
 
 def test_an_interrupted_run_stays_interrupted(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from mechint.results.tables import measure_table, methodology_table, verdict_table
 from mechint.results.values import ErrorFacts, Outcome, RunReport, TitledTable, Verdict
 from tests.html_page import Page, read_page
-from tests.reports import broken_item, failed_item, make_item, make_run
+from tests.reports import broken_item, failed_item, make_item, make_run, marked_item
 from tests.runs import save_item
 
 
@@ -65,6 +65,37 @@ def test_an_item_says_what_its_markdown_report_says(laid_out, page: Page, tmp_pa
 def test_items_that_did_not_pass_are_open_and_explained(page: Page) -> None:
     assert ["open" in element.attributes for element in page.all("details")] == [False, True, False]
     assert any("0.79996 is not >= 0.8 (specs/kv_ablation.yaml:27)" in text for text in texts(page, "li"))
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_has_a_sign_and_a_colour(outcome: Outcome, tmp_path: Path) -> None:
+    page = write(make_run((), outcome=outcome), tmp_path)
+    (shown,) = page.all("span", class_=outcome.value)
+    assert re.fullmatch(rf"\S {outcome.value.upper()}", shown.text)
+    assert re.search(rf"\.outcome\.{outcome.value}\b[^}}]* color:", page.all("style")[0].text)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.XFAILED, Outcome.XPASSED])
+def test_an_expected_failure_is_told_with_its_reason(outcome: Outcome, tmp_path: Path) -> None:
+    page = write(make_run((marked_item(outcome, cached=True),)), tmp_path)
+    (note,) = [text for text in texts(page, "p", class_="note") if "::" in text]
+    assert "measured by an earlier run; " in note
+    assert note.endswith("issue 7.")
+    assert any(text.endswith(": issue 7") for text in texts(page, "li"))
+
+
+def test_of_a_skipped_item_nothing_that_an_earlier_run_left_is_shown(tmp_path: Path) -> None:
+    left = save_item(tmp_path, "item-skipped")
+    page = write(make_run((save_item(tmp_path, "step1"), marked_item(Outcome.SKIPPED))), tmp_path)
+    assert (tmp_path / left.id / "final_masks.pt").is_file()
+    assert "not measured: issue 7" in texts(page, "li")
+    assert "item-skipped" not in [*texts(page, "option"), *texts(page, "a"), *texts(page, "h3")]
+    assert not any("are not laid out here" in text for text in texts(page, "p"))
+
+
+def test_a_smoke_run_says_that_its_numbers_mean_nothing(tmp_path: Path) -> None:
+    page = write(make_run((make_item(),), smoke=True), tmp_path)
+    assert "A smoke run with tiny budgets: its numbers mean nothing." in texts(page, "strong")
 
 
 def test_maps_of_effects_are_tables_with_words(page: Page) -> None:

@@ -9,8 +9,8 @@ from mechint.plugins.junit import mechint_command_finished
 
 from mechint.results.reporting import Reporting
 from mechint.results.values import Outcome, RunReport
-from tests.findings import hostile_run, many_failures, marked
-from tests.reports import SPEC, make_run
+from tests.findings import hostile_run, many_failures
+from tests.reports import SPEC, make_run, marked_item
 
 LARGEST_FILE_OF_GITLAB = 30_000_000
 
@@ -70,12 +70,12 @@ def test_a_bug_keeps_the_end_of_its_traceback(tmp_path: Path) -> None:
     ],
 )
 def test_marks_of_the_spec_are_told_as_pytest_does(outcome: Outcome, kind: type, message: str, tmp_path: Path) -> None:
-    (result,) = cases(tmp_path, make_run((marked(outcome),)))[f"item-{outcome.value}"]
+    (result,) = cases(tmp_path, make_run((marked_item(outcome),)))[f"item-{outcome.value}"]
     assert (type(result), result.message) == (kind, message)
 
 
 def test_the_counts_are_those_of_the_cases(tmp_path: Path) -> None:
-    read = JUnitXml.fromfile(str(written(tmp_path, make_run((*make_run().items, marked(Outcome.SKIPPED))))))
+    read = JUnitXml.fromfile(str(written(tmp_path, make_run((*make_run().items, marked_item(Outcome.SKIPPED))))))
     assert (read.tests, read.failures, read.errors, read.skipped) == (7, 2, 2, 1)
 
 

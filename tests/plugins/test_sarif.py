@@ -12,8 +12,8 @@ from mechint.plugins.sarif import mechint_command_finished
 
 from mechint.results.reporting import Reporting
 from mechint.results.values import Outcome, RunReport
-from tests.findings import hostile_run, many_failures, marked
-from tests.reports import SPEC, make_run
+from tests.findings import hostile_run, many_failures
+from tests.reports import SPEC, make_run, marked_item
 
 LARGEST_FILE_OF_GITHUB = 10_000_000
 
@@ -34,7 +34,7 @@ def written(folder: Path, *runs: RunReport) -> Any:
 
 @pytest.mark.parametrize(
     "run",
-    [make_run(), make_run(()), hostile_run(), make_run((marked(Outcome.XPASSED),)), many_failures(20)],
+    [make_run(), make_run(()), hostile_run(), make_run((marked_item(Outcome.XPASSED),)), many_failures(20)],
     ids=["all outcomes", "no items", "hostile", "marked", "many"],
 )
 def test_the_log_keeps_to_the_official_schema(run: RunReport, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from mechint.journal import Progress
 from mechint.results.reporting import Reporting
 from mechint.results.values import ErrorFacts, ItemReport, Outcome, RunReport
-from tests.reports import SPEC, broken_item, failed_item, make_item, make_run
+from tests.reports import SPEC, broken_item, failed_item, make_item, make_run, marked_item
 
 PLAIN = Reporting()
 
@@ -64,7 +64,8 @@ def told(
 def test_a_run_drawn_again_has_a_head_of_its_own_and_the_same_lines():
     raw, run = io.BytesIO(), make_run()
     file = io.TextIOWrapper(raw, encoding="utf-8")
-    reporter = TerminalReporter(lambda: Console(file=file, width=120, markup=False, highlight=False, emoji=False))
+    console = Console(file=file, width=120, markup=False, highlight=False, emoji=False)
+    reporter = TerminalReporter(lambda: console, PLAIN)
     reporter.mechint_redraw_started(report=run, output_dir=Path("out"))
     for item in run.items:
         reporter.mechint_item_finished(report=item, folder=Path("out") / item.id)
@@ -77,6 +78,16 @@ def test_a_run_drawn_again_has_a_head_of_its_own_and_the_same_lines():
         "6 items to draw",
     ]
     assert again[4:] == before[4:]
+
+
+def test_a_skipped_item_is_not_drawn_again_and_not_missing():
+    raw, run = io.StringIO(), make_run((make_item(), marked_item(Outcome.SKIPPED)))
+    reporter = TerminalReporter(lambda: Console(file=raw, width=120), PLAIN)
+    reporter.mechint_redraw_started(report=run, output_dir=Path("out"))
+    reporter.mechint_item_finished(report=run.items[0], folder=Path("out"))
+    reporter.mechint_run_finished(report=run, output_dir=Path("out"))
+    assert [text for text in ("1 item to draw", "SKIPPED  issue 7", "[100%]") if text not in raw.getvalue()] == []
+    assert "stopping" not in raw.getvalue()
 
 
 def on_a_terminal(run: RunReport, monkeypatch: pytest.MonkeyPatch, kind: str = "xterm-256color") -> str:

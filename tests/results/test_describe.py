@@ -14,6 +14,8 @@ from mechint.results.describe import (
     fixed,
     harmless,
     headline,
+    interval,
+    mark,
     number,
     place,
     printable,
@@ -22,7 +24,7 @@ from mechint.results.describe import (
     visible,
 )
 from mechint.results.values import ErrorFacts, Outcome
-from tests.reports import broken_item, failed_item, make_item, make_run, verdict
+from tests.reports import broken_item, failed_item, make_item, make_run, marked_item, verdict
 
 
 @pytest.mark.parametrize(
@@ -136,3 +138,22 @@ def test_characters_that_do_not_print_are_shown_as_escapes() -> None:
 )
 def test_a_line_neither_steers_a_terminal_nor_commands_a_build(line: str, shown: str) -> None:
     assert harmless(line) == shown
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (Outcome.SKIPPED, "not measured: issue 7"),
+        (Outcome.XFAILED, "expected to fail: issue 7"),
+        (Outcome.XPASSED, "every assertion holds, and the spec expects a failure: issue 7"),
+        (Outcome.UNDECIDED, "expected to fail: issue 7"),
+    ],
+)
+def test_what_became_of_a_mark_is_said_with_its_reason(outcome: Outcome, said: str) -> None:
+    assert mark(marked_item(outcome)) == said
+    assert mark(make_item(outcome=outcome)) == ""
+
+
+@pytest.mark.parametrize(("low", "high", "text"), [(0.85, 1.0, "0.8500 to 1"), (None, 1.0, ""), (0.85, None, "")])
+def test_an_interval_is_told_where_both_ends_are_known(low: float | None, high: float | None, text: str) -> None:
+    assert interval(low, high) == text

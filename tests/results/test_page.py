@@ -1,5 +1,7 @@
 import jinja2
 import pytest
+from jinja2 import TemplateNotFound, UndefinedError
+from jinja2.sandbox import SecurityError
 
 from mechint.results.page import render_page
 
@@ -7,10 +9,11 @@ from mechint.results.page import render_page
 @pytest.fixture
 def template(monkeypatch):
     """Makes the page of a template that is given as text."""
+    packaged = jinja2.PackageLoader("mechint", "templates")
 
     def render(text, told, filters=None):
-        loader = jinja2.DictLoader({"page": text})
-        monkeypatch.setattr(jinja2, "PackageLoader", lambda *_: loader)
+        given = jinja2.ChoiceLoader([jinja2.DictLoader({"page": text}), packaged])
+        monkeypatch.setattr(jinja2, "PackageLoader", lambda *_: given)
         return render_page("page", told, filters or {})
 
     return render
@@ -26,6 +29,22 @@ def test_a_filter_may_say_that_its_text_is_markdown(template):
     assert template("{{ name | bold }}", {"name": "a"}, {"bold": lambda text: Markup(f"**{text}**")}) == "**a**\n"
 
 
-def test_a_misspelt_variable_is_an_error(template):
-    with pytest.raises(jinja2.UndefinedError):
-        template("{{ nmae }}", {"name": "a"})
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("{{ nothing }}", UndefinedError),
+        ("{{ ''.__class__.__mro__ }}", SecurityError),
+        ("{{ ''|attr('__class__') }}", SecurityError),
+        ("{{ lipsum.__globals__.os }}", SecurityError),
+        ("{{ '{0.__class__.__mro__}'.format(1) }}", SecurityError),
+        ("{{ range(10**9)|length }}", OverflowError),
+        ("{% include '/etc/passwd' %}", TemplateNotFound),
+    ],
+)
+def test_templates_are_strict_and_sandboxed(template, text, error):
+    with pytest.raises(error):
+        template(text, {})
+
+
+def test_a_link_leads_below_the_page(template):
+    assert template("[a]({{ '/a b(1).png' | link }})", {}) == "[a](a%20b%281%29.png)\n"

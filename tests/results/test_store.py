@@ -17,8 +17,8 @@ from mechint.results.store import (
     write_metrics,
     write_report,
 )
-from mechint.results.values import ItemReport, RunReport
-from tests.reports import make_item, make_run
+from mechint.results.values import ItemReport, Outcome, RunReport
+from tests.reports import make_item, make_run, marked_item
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "results.schema.json"
 
@@ -26,6 +26,12 @@ SCHEMA = Path(__file__).parents[2] / "docs" / "results.schema.json"
 def test_a_report_survives_the_disk(tmp_path: Path) -> None:
     write_report(make_run(), tmp_path)
     assert read_report(tmp_path / "results.json") == make_run()
+
+
+def test_a_report_of_a_skipped_item_survives_it_too(tmp_path: Path) -> None:
+    run = make_run((make_item(), marked_item(Outcome.SKIPPED)))
+    write_report(run, tmp_path)
+    assert read_report(tmp_path / "results.json") == run
 
 
 def test_a_report_is_the_same_bytes_every_time(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_symbols_of_the_training_are_counted():
     both = translate_kconfig(ABLATION, "a"), translate_kconfig(text, "a")
     counts = [int(spec.splitlines()[1].split()[1]) for spec in both]
     assert counts[1] == counts[0] + 2 == 4
+    assert "left out" not in translate_kconfig(MINIMAL, "a")
 
 
 @pytest.mark.parametrize(
