@@ -14,26 +14,27 @@ import click
 from mechint.files import cache_folder
 
 if TYPE_CHECKING:
-    from mechint.cli.run_options import RunOptions
+    from pathlib import Path
+
     from mechint.engine.run import Way
 
 __all__ = ["measuring"]
 
 
 @contextmanager
-def measuring(asked: RunOptions) -> Iterator[Way]:
+def measuring(workers: int, cache_dir: Path | None, *, in_process: bool, force: bool) -> Iterator[Way]:
     """How items are measured in this block; its processes end with it."""
     from mechint.engine.cache import Cache
     from mechint.engine.pool import Pool, threads_each
     from mechint.engine.run import Way, measure_here
 
-    in_process = asked.in_process or os.name != "posix"  # elsewhere a socket cannot be handed down
-    pool = Pool(asked.workers)
+    in_process = in_process or os.name != "posix"  # elsewhere a socket cannot be handed down
+    pool = Pool(workers)
     way = Way(
         execute=measure_here if in_process else pool.execute,
-        cache=Cache(root=asked.cache_dir or cache_folder()),
-        force=asked.force,
-        threads=threads_each(1 if in_process else asked.workers),
+        cache=Cache(root=cache_dir or cache_folder()),
+        force=force,
+        threads=threads_each(1 if in_process else workers),
         wait=lambda folder: click.echo(f"another run is at work in {folder}; this one waits for its end", err=True),
     )
     try:

@@ -69,7 +69,7 @@ def run_command(asked: RunOptions) -> None:
         sys.exit(ExitCode.PASSED)
     if asked.in_process and any(plan.spec.limits.model_fields_set for plan in running):
         click.echo("limits have no effect with --in-process", err=True)
-    with measuring(asked) as way:
+    with measuring(asked.workers, asked.cache_dir, in_process=asked.in_process, force=asked.force) as way:
         sys.exit(_run_all(running, plugins, asked, way))
 
 

@@ -117,7 +117,7 @@ def test_continuous_integration_approves_nothing(workspace, monkeypatch):
 
 
 def test_seeds_are_judged_together(approved):
-    seeds = GATED.replace("[0.5]\n", "[0.5]\n  seed: [0, 1, 2]\n")
+    seeds = GATED.replace("[0.5]\n", "[0.5]\n  seed: [0, 1, 2]\n").replace("steps: 12", "steps: 12\n  estimator: swap")
     approved.write("spec.yaml", seeds)
     approved.run("spec.yaml")
     assert approved.mechint("baseline", "approve", "analysis", "--reason", "three seeds").code == 0
