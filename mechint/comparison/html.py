@@ -1,7 +1,7 @@
 """``comparison.html``: a comparison as one page for a browser, saying what ``comparison.md`` says.
 
-Layers and overlaps are tables that can be read cell by cell, every other table can be sorted, and figures are embedded as
-far as there is room. A page of many entries names what it leaves to the figures and the CSV files.
+Layers and overlaps are tables that can be read cell by cell, every other table can be sorted, and figures are embedded
+as far as there is room. A page of many entries names what it leaves to the figures and the CSV files.
 """
 
 from __future__ import annotations
