@@ -11,6 +11,7 @@ import click
 
 from mechint import __version__
 from mechint.cli.ask import HELP, count, for_each, load_plugins
+from mechint.cli.forecast import tell_forecasts
 from mechint.cli.observers import report_command, say_broken
 from mechint.cli.redraw import draw_again, to_draw_again
 from mechint.cli.run_options import RunOptions, run_options
@@ -61,6 +62,8 @@ def run_command(asked: RunOptions) -> None:
     if asked.collect_only:
         _print_items(plans, asked.reporting.verbosity)
         sys.exit(ExitCode.PASSED)
+    if asked.dry_run:
+        sys.exit(tell_forecasts(running, plugins))
     sys.exit(_run_all(running, plugins, asked))
 
 

@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mechint.engine.analyze import analyze
+from mechint.engine.batch_size import settle_batch_size
 from mechint.engine.check_effect import refuse_unknown_effects
 from mechint.engine.draw import draw_item
 from mechint.engine.measured import Measured
 from mechint.engine.plugins import Plugins
 from mechint.engine.prepare import Prepared, prepare
-from mechint.errors import MechintError, PluginError
+from mechint.errors import MechintError
 from mechint.journal import Journal, Progress
 from mechint.results.facts import blank_item
 from mechint.results.redact import redact
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from mechint.faithfulness.per_example import PerExample
     from mechint.task.metric import Metric
 
-__all__ = ["SAVED", "analyze", "finish_item", "measure_item", "seal_item", "skipped_item"]
+__all__ = ["SAVED", "finish_item", "measure_item", "seal_item", "skipped_item"]
 
 EFFECTS = "effects.safetensors"
 SAVED = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors", EFFECTS)
@@ -47,7 +49,7 @@ def measure_item(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Pr
     blank = blank_item(item)
     try:
         _clear(folder)
-        measured = _measure(item, plugins, folder, watch, blank)
+        measured = _measure(item, plugins, folder, watch)
     except Exception as error:  # whatever a method raises costs its own item only
         measured = Measured(item=item, report=_broken(blank, error), folder=folder)
     report = measured.report.model_copy(update={"seconds": time.monotonic() - started})
@@ -99,9 +101,7 @@ def _clear(folder: Path) -> None:
             leftover.unlink()
 
 
-def _measure(
-    item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progress], None], blank: ItemReport
-) -> Measured:
+def _measure(item: Item, plugins: Plugins, folder: Path, watch: Callable[[Progress], None]) -> Measured:
     """The steps of an item; each leaves its files in the folder."""
     from mechint.circuit.circuit import save_masks
     from mechint.circuit.effect_map import save_effects
@@ -111,6 +111,8 @@ def _measure(
 
     judged, journal = item.cell.faithfulness, Journal(watch=watch, parts=folder / PARTS)
     ready = prepare(item, plugins)
+    item = settle_batch_size(item, plugins, ready, journal)
+    blank = blank_item(item)
     _note_idle(ready, journal)
     try:
         analysis = analyze(item, plugins, ready, journal)
@@ -153,29 +155,6 @@ def _note_idle(ready: Prepared, journal: Journal) -> None:
     if idle := idle_matrices(ready.subject.model.named_parameters()):
         listed = ", ".join(idle[:6]) + (f" and {len(idle) - 6} more" if len(idle) > 6 else "")
         journal.note(f"{listed}: zeros, or numbers too small to be normal, alone; is that what was trained?")
-
-
-def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> Analysis:
-    """Ask the item's method for a circuit; PluginError where it gives something else."""
-    from mechint.circuit.circuit import Analysis
-
-    analysis: Analysis = plugins.ask(
-        item.cell.method.name,
-        "mechint_analyze",
-        subject=ready.subject,
-        task=ready.task,
-        ablation=ready.ablation,
-        options=item.cell.method.options,
-        schedules=item.cell.schedules,
-        seed=item.cell.seed,
-        journal=journal,
-    )
-    if not isinstance(analysis, Analysis):
-        raise PluginError(
-            f"method {item.cell.method.name!r} returned a value of type {type(analysis).__name__} from "
-            "mechint_analyze; expected an Analysis"
-        )
-    return analysis
 
 
 def _derive_facts(

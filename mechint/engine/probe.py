@@ -1,0 +1,127 @@
+"""Short stretches of an item's own search: what work it is, how fast that is done, and how much memory it takes.
+
+Nothing here knows a method. Work is the number of floating-point operations, which PyTorch counts; a stretch is the
+beginning of a search, up to the third step that it tells of.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mechint.engine.analyze import analyze
+from mechint.engine.plugins import Plugins
+from mechint.engine.prepare import Prepared
+from mechint.engine.smoke import shrink_options, with_values
+from mechint.errors import MechintError
+from mechint.journal import Journal, Progress
+from mechint.spec.values import Item
+
+if TYPE_CHECKING:
+    from mechint.circuit.circuit import Analysis
+
+__all__ = ["BATCH", "Probe"]
+
+STRETCH = 3
+"""Steps of a search, as its journal tells them, that are timed; the first is no more than a step of any method."""
+FEWEST = 4
+"""Examples that are tried first."""
+BATCH = "batch_size"
+
+
+class _Enough(BaseException):
+    """Ends a search at the end of a stretch; no method's own ``except Exception`` may hold it."""
+
+
+class Probe:
+    """Runs an item's method with few examples and small budgets."""
+
+    def __init__(self, item: Item, plugins: Plugins, ready: Prepared) -> None:
+        self._item = item
+        self._plugins = plugins
+        self._ready = ready
+
+    @property
+    def examples(self) -> int:
+        """How many search examples the item has."""
+        return len(self._ready.task.search)
+
+    @cached_property
+    def fewest(self) -> tuple[int, Analysis]:
+        """The fewest examples, of 4, 8, 16 …, that the method does not refuse, and what it finds on them.
+
+        What it finds has the right space, and no meaning. Raises what the method raises on all examples.
+        """
+        count = min(FEWEST, self.examples)
+        while True:
+            try:
+                return count, self._search(count, {BATCH: count})
+            except MechintError:
+                if count == self.examples:
+                    raise
+            count = min(2 * count, self.examples)
+
+    def work(self, examples: int, options: Mapping[str, object]) -> int:
+        """Floating-point operations of the search on the first examples, with small budgets but for some options."""
+        from mechint.subject.work import CountedWork
+
+        with CountedWork() as counted:
+            self._search(examples, options)
+        return int(counted.operations)
+
+    def peak(self, batch_size: int) -> int:
+        """Bytes of the tensors that the stretch makes, at its fullest; the model's own are not among them."""
+        from mechint.subject.peak_memory import PeakMemory
+
+        with PeakMemory() as memory:
+            self._stretch(batch_size)
+        return int(memory.peak)
+
+    def rate(self, batch_size: int) -> float:
+        """Floating-point operations a second over the stretch, the faster of two goes."""
+        from mechint.subject.work import CountedWork
+
+        with CountedWork() as counted:
+            self._stretch(batch_size)
+        return float(counted.operations) / min(self._seconds(batch_size) for _ in range(2))
+
+    def _seconds(self, batch_size: int) -> float:
+        started = time.perf_counter()
+        self._stretch(batch_size)
+        return time.perf_counter() - started
+
+    def _stretch(self, batch_size: int) -> None:
+        """The beginning of the search on a batch, or as many examples as it needs."""
+        told = 0
+
+        def watch(_: Progress) -> None:
+            nonlocal told
+            told += 1
+            if told == STRETCH:
+                raise _Enough
+
+        try:
+            self._search(max(batch_size, self.fewest[0]), {BATCH: batch_size}, Journal(watch=watch))
+        except _Enough:
+            return
+
+    def _search(self, examples: int, options: Mapping[str, object], journal: Journal | None = None) -> Analysis:
+        method = self._item.cell.method
+        small = shrink_options(method.options)
+        known = {name: value for name, value in options.items() if name in type(small).model_fields}
+        cell = replace(self._item.cell, method=replace(method, options=with_values(small, known)))
+        ready = _first(self._ready, examples)
+        return analyze(replace(self._item, cell=cell), self._plugins, ready, journal or Journal())
+
+
+def _first(ready: Prepared, examples: int) -> Prepared:
+    """The same with the first search examples alone, and ablations from those."""
+    from mechint.task.ablation import Ablation
+
+    task = replace(ready.task, search=ready.task.search.take(slice(0, examples)))
+    known = ready.ablation
+    ablation = Ablation(name=known.name, subject=known.subject, reference=task.search, seed=known.seed)
+    return replace(ready, task=task, ablation=ablation)
