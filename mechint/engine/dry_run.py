@@ -19,7 +19,7 @@ from mechint.engine.batch_size import Fit, choose, fit_memory, with_batch_size
 from mechint.engine.plugins import Plugins
 from mechint.engine.prepare import Prepared, prepare
 from mechint.engine.probe import BATCH, Probe
-from mechint.engine.smoke import shrink_options
+from mechint.engine.smoke import BUDGETS, shrink_options
 from mechint.journal import Journal
 from mechint.spec.options import AUTO, OptionsModel
 from mechint.spec.values import Item
@@ -110,7 +110,10 @@ def _work(options: OptionsModel, probe: Probe, batch_size: int | None) -> float:
     base = shrink_options(options)
     plain = _line(probe, batch_size, {})
     work = plain
+    few, _ = probe.fewest
     for name, (small, large, whole) in _budgets(base, options).items():
+        if probe.work(few, {BATCH: _BATCHES[0], name: large}) == probe.work(few, {BATCH: _BATCHES[0]}):
+            continue  # an option that this search does not use
         work += (_line(probe, batch_size, {name: large}) - plain) * (whole - small) / (large - small)
     return work
 
@@ -118,9 +121,9 @@ def _work(options: OptionsModel, probe: Probe, batch_size: int | None) -> float:
 def _budgets(small: OptionsModel, whole: OptionsModel) -> Mapping[str, tuple[int, int, int]]:
     """By name the options that a small search spends less on: small, twice that or all, and all."""
     found = {}
-    for name in type(whole).model_fields:
-        low, high = getattr(small, name), getattr(whole, name)
-        if type(low) is int and low < high:
+    for name in BUDGETS:
+        low, high = getattr(small, name, 0), getattr(whole, name, 0)
+        if low < high:
             found[name] = (low, min(2 * low, high), high)
     return found
 
@@ -128,10 +131,12 @@ def _budgets(small: OptionsModel, whole: OptionsModel) -> Mapping[str, tuple[int
 def _line(probe: Probe, batch_size: int | None, options: Mapping[str, object]) -> float:
     """The work on all examples at the item's batch size: a product of two lines through what is counted."""
 
+    whole = min(batch_size or 1, probe.examples)
+
     def by_batch(examples: int) -> float:
         if batch_size is None:
             return probe.work(examples, options)
-        return _extrapolate(lambda size: probe.work(examples, {**options, BATCH: size}), _BATCHES, batch_size)
+        return _extrapolate(lambda size: probe.work(examples, {**options, BATCH: size}), _BATCHES, whole)
 
     few, _ = probe.fewest
     return _extrapolate(by_batch, (few, min(2 * few, probe.examples)), probe.examples)

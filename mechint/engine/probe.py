@@ -30,6 +30,8 @@ STRETCH = 3
 FEWEST = 4
 """Examples that are tried first."""
 BATCH = "batch_size"
+PATIENCE = "patience"
+"""Stays as the spec has it: a small one would end small searches early, and say nothing of the whole."""
 
 
 class _Enough(BaseException):
@@ -43,6 +45,7 @@ class Probe:
         self._item = item
         self._plugins = plugins
         self._ready = ready
+        self._counted: dict[tuple[int, frozenset[tuple[str, object]]], int] = {}
 
     @property
     def examples(self) -> int:
@@ -68,9 +71,12 @@ class Probe:
         """Floating-point operations of the search on the first examples, with small budgets but for some options."""
         from mechint.subject.work import CountedWork
 
-        with CountedWork() as counted:
-            self._search(examples, options)
-        return int(counted.operations)
+        key = examples, frozenset(options.items())
+        if key not in self._counted:
+            with CountedWork() as counted:
+                self._search(examples, options)
+            self._counted[key] = int(counted.operations)
+        return self._counted[key]
 
     def peak(self, batch_size: int) -> int:
         """Bytes of the tensors that the stretch makes, at its fullest; the model's own are not among them."""
@@ -86,7 +92,7 @@ class Probe:
 
         with CountedWork() as counted:
             self._stretch(batch_size)
-        return float(counted.operations) / min(self._seconds(batch_size) for _ in range(2))
+        return max(float(counted.operations), 1.0) / min(self._seconds(batch_size) for _ in range(2))
 
     def _seconds(self, batch_size: int) -> float:
         started = time.perf_counter()
@@ -111,7 +117,8 @@ class Probe:
     def _search(self, examples: int, options: Mapping[str, object], journal: Journal | None = None) -> Analysis:
         method = self._item.cell.method
         small = shrink_options(method.options)
-        known = {name: value for name, value in options.items() if name in type(small).model_fields}
+        wanted = {PATIENCE: getattr(method.options, PATIENCE, None), **options}
+        known = {name: value for name, value in wanted.items() if name in type(small).model_fields}
         cell = replace(self._item.cell, method=replace(method, options=with_values(small, known)))
         ready = _first(self._ready, examples)
         return analyze(replace(self._item, cell=cell), self._plugins, ready, journal or Journal())

@@ -17,7 +17,7 @@ from mechint.results.values import ItemReport, Outcome
 from mechint.spec.options import OptionsModel
 from mechint.spec.values import Item, Plan
 
-__all__ = ["FOLDER", "shrink", "shrink_options", "soften", "with_values"]
+__all__ = ["BUDGETS", "FOLDER", "shrink", "shrink_options", "soften", "with_values"]
 
 _Model = TypeVar("_Model", bound=OptionsModel)
 

@@ -15,8 +15,9 @@ from tests.engine.ready import ready_item
 @pytest.mark.parametrize(
     "method",
     [
-        "{name: kv_circuit, steps: 60, batch_size: 8}",
+        "{name: kv_circuit, steps: 40, batch_size: 8}",
         "{name: kv_circuit, steps: 40, batch_size: 16, estimator: swap}",
+        "{name: kv_circuit, steps: 40, batch_size: 64, estimator: straight_through, patience: 90}",
         "{name: neuron_importance, points: 12, batch_size: 8}",
         "{name: head_pruning, scores: leave_one_out, batch_size: 8}",
         "{name: layer_relevance, quantities: [direct, lens], batch_size: 8}",
