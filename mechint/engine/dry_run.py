@@ -26,7 +26,7 @@ from mechint.spec.values import Item
 
 __all__ = ["Forecast", "describe_forecast", "forecast"]
 
-COMPARED = (4, 16, 64)
+COMPARED = (4, 8, 32)
 """Batch sizes whose speed is compared, beside the item's own."""
 LARGEST = 4096
 """Batch size up to which is said what fits."""
@@ -68,7 +68,8 @@ def forecast(item: Item, plugins: Plugins) -> Forecast:
         item = with_batch_size(item, stated)
     probe = Probe(item, plugins, ready)
     own = min(stated or COMPARED[0], probe.examples)
-    rates = {size: probe.rate(size) for size in sorted({own, *_compared(fit, probe.examples, stated)})}
+    sizes = {own, *_compared(fit, probe.examples, stated)}
+    rates = {size: probe.rate(size, goes=2 if size == own else 1) for size in sorted(sizes)}
     work = _work(item.cell.method.options, probe, stated)
     searches = 1 + item.cell.faithfulness.controls.stability
     return Forecast(

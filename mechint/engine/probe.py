@@ -86,13 +86,13 @@ class Probe:
             self._stretch(batch_size)
         return int(memory.peak)
 
-    def rate(self, batch_size: int) -> float:
-        """Floating-point operations a second over the stretch, the faster of two goes."""
+    def rate(self, batch_size: int, goes: int = 1) -> float:
+        """Floating-point operations a second over the stretch, the fastest of some goes."""
         from mechint.subject.work import CountedWork
 
         with CountedWork() as counted:
             self._stretch(batch_size)
-        return max(float(counted.operations), 1.0) / min(self._seconds(batch_size) for _ in range(2))
+        return max(float(counted.operations), 1.0) / min(self._seconds(batch_size) for _ in range(goes))
 
     def _seconds(self, batch_size: int) -> float:
         started = time.perf_counter()
