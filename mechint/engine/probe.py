@@ -7,7 +7,7 @@ beginning of a search, up to the third step that it tells of.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from mechint.engine.prepare import Prepared
 from mechint.engine.smoke import shrink_options, with_values
 from mechint.errors import MechintError
 from mechint.journal import Journal, Progress
+from mechint.spec.options import OptionsModel
 from mechint.spec.values import Item
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Probe:
         return time.perf_counter() - started
 
     def _stretch(self, batch_size: int) -> None:
-        """The beginning of the search on a batch, or as many examples as it needs."""
+        """The beginning of the whole search, on a batch or as many examples as it needs."""
         told = 0
 
         def watch(_: Progress) -> None:
@@ -109,19 +110,27 @@ class Probe:
             if told == STRETCH:
                 raise _Enough
 
+        options = self._item.cell.method.options
+        if hasattr(options, BATCH):
+            options = with_values(options, {BATCH: batch_size})
         try:
-            self._search(max(batch_size, self.fewest[0]), {BATCH: batch_size}, Journal(watch=watch))
+            self._analyze(max(batch_size, self.fewest[0]), options, watch)
         except _Enough:
             return
 
-    def _search(self, examples: int, options: Mapping[str, object], journal: Journal | None = None) -> Analysis:
-        method = self._item.cell.method
-        small = shrink_options(method.options)
-        wanted = {PATIENCE: getattr(method.options, PATIENCE, None), **options}
+    def _search(self, examples: int, options: Mapping[str, object]) -> Analysis:
+        whole = self._item.cell.method.options
+        small = shrink_options(whole)
+        wanted = {PATIENCE: getattr(whole, PATIENCE, None), **options}
         known = {name: value for name, value in wanted.items() if name in type(small).model_fields}
-        cell = replace(self._item.cell, method=replace(method, options=with_values(small, known)))
-        ready = _first(self._ready, examples)
-        return analyze(replace(self._item, cell=cell), self._plugins, ready, journal or Journal())
+        return self._analyze(examples, with_values(small, known), lambda _: None)
+
+    def _analyze(self, examples: int, options: OptionsModel, watch: Callable[[Progress], None]) -> Analysis:
+        method = self._item.cell.method
+        cell = replace(self._item.cell, method=replace(method, options=options))
+        return analyze(
+            replace(self._item, cell=cell), self._plugins, _first(self._ready, examples), Journal(watch=watch)
+        )
 
 
 def _first(ready: Prepared, examples: int) -> Prepared:

@@ -15,7 +15,7 @@ def test_a_search_on_few_examples_finds_a_circuit_of_the_whole_space():
 
 def test_more_examples_are_tried_where_few_are_refused():
     class Picky(Probe):
-        def _search(self, examples, options, journal=None):
+        def _search(self, examples, options):
             if examples < 16:
                 raise DataError("too few")
             return examples
@@ -25,7 +25,7 @@ def test_more_examples_are_tried_where_few_are_refused():
 
 def test_what_refuses_all_examples_is_raised():
     class Broken(Probe):
-        def _search(self, examples, options, journal=None):
+        def _search(self, examples, options):
             raise DataError(f"{examples} do not do")
 
     with pytest.raises(DataError, match="32 do not do"):
