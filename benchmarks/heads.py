@@ -18,8 +18,8 @@ import torch
 
 from mechint.circuit.circuit import Circuit, keep_top, random_like
 from mechint.circuit.space import Site
+from mechint.engine.analyze import analyze
 from mechint.engine.collect import collect_plan
-from mechint.engine.item import analyze
 from mechint.engine.plugins import Plugins, list_plugins
 from mechint.engine.prepare import Prepared, prepare
 from mechint.faithfulness.derive import draws_of, faithfulness_of

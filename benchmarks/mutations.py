@@ -22,8 +22,8 @@ import torch
 from torch import nn
 
 from mechint.circuit.circuit import Circuit, random_like
+from mechint.engine.analyze import analyze
 from mechint.engine.collect import collect_plan
-from mechint.engine.item import analyze
 from mechint.engine.plugins import Plugins, list_plugins
 from mechint.engine.prepare import Prepared, prepare
 from mechint.faithfulness.combine import over_runs

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mechint import hookimpl
-from mechint.spec.options import OptionsModel
+from mechint.spec.options import BatchSize, OptionsModel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,7 +77,7 @@ class Options(OptionsModel):
     """Patch single paths instead; heads or MLPs are then what is scored."""
     target_sparsity: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Share of the units to drop; met to one unit."""
-    batch_size: Annotated[int, Field(ge=1)] = 16
+    batch_size: BatchSize = 16
     """Pairs of prompts that are run together."""
     memory: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
     """MiB that the passes may hold at a time, beside the model and the runs that are compared."""

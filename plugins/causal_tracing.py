@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from mechint import hookimpl
-from mechint.spec.options import OptionsModel
+from mechint.spec.options import BatchSize, OptionsModel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,7 +63,7 @@ class Options(OptionsModel):
     """Of the noise, for every prompt."""
     target_sparsity: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Share of the units to drop; met to one unit."""
-    batch_size: Annotated[int, Field(ge=1)] = 8
+    batch_size: BatchSize = 8
     """Prompts that are run together, each with all draws."""
     memory: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
     """MiB that the passes may hold at a time, beside the model and the runs that are compared."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mechint.results.values import ItemReport, RunReport, Verdict
 
 RUN_PAGE = "report.html"
+COMPARISON = "comparison/comparison.html"
 
 MOST_ROWS = 1000
 """Items in the first table."""
@@ -56,6 +57,8 @@ def mechint_run_finished(report: RunReport, output_dir: Path) -> None:
         "circuits": pack_circuits(detailed, output_dir),
         "pictures": embed_pictures(_pictures(detailed, mapped), output_dir),
         "place": place,
+        # Reporters are independent: the page exists only where the one that writes it is active.
+        "compared": (output_dir / COMPARISON).is_file(),
     }
     page = render_page(
         "report.html.j2", told, styles=("page.css", "report.css"), scripts=("page.js", "circuit_view.js")

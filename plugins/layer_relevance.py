@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from mechint import hookimpl
-from mechint.spec.options import OptionsModel
+from mechint.spec.options import BatchSize, OptionsModel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +61,7 @@ class Options(OptionsModel):
     """A safetensors file with an affine map for each layer; see docs/relevance.md."""
     target_sparsity: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Share of the attentions and MLPs to drop; met to one."""
-    batch_size: Annotated[int, Field(ge=1)] = 16
+    batch_size: BatchSize = 16
     """Examples that are run together."""
     memory: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
     """MiB that the passes of lens and knock_out may hold at a time, beside the model and the run that they change."""

@@ -3,6 +3,7 @@
 1. As an item starts, its run is opened below ``output_dir``: the spec's name is its group, the item's id its name.
 2. Every step of the item's search is logged as it is made.
 3. As the item is finished, its figures, tables, masks and, in the summary, its measures and verdicts follow.
+4. Where the run's entries were compared, one more run, called ``comparison``, has the table of their differences.
 
 W&B is a mirror. All it shows stands in ``results.json``, ``metrics.jsonl`` and the files beside them, and an item whose
 search was not watched is logged from those. W&B works in a process of its own that the analysis never waits for, and at
@@ -25,15 +26,16 @@ from mechint import hookimpl
 from mechint.spec.options import OptionsModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mechint.journal import Progress
     from mechint.results.values import ItemReport, RunReport, SpecFacts
     from mechint.spec.values import Item, Plan
     from mechint.tracking.beside import Beside
-    from mechint.tracking.wandb_writer import Tracked
+    from mechint.tracking.wandb_writer import Closed, Compared, Tracked
 
 NAME = "wandb"
+COMPARISON_FILE = "comparison/comparison.json"
 MODE_VARIABLE = "WANDB_MODE"
 MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
 """What ``WANDB_MODE`` may say, and what it means."""
@@ -75,8 +77,8 @@ class WandbTracker:
         self._writer: Beside | None = None
         self._lives = LIVES
         self._options: Options | None = None
-        self._owed: dict[str, tuple[ItemReport, Path]] = {}
-        """Items that are finished and not known to be logged."""
+        self._owed: dict[str, Callable[[], object]] = {}
+        """What is finished and not known to be logged, each with what makes its message."""
         self._tracks = False
         self._online = False
         self._broken = ""
@@ -107,19 +109,21 @@ class WandbTracker:
 
     @hookimpl
     def mechint_item_finished(self, report: ItemReport, folder: Path) -> None:
-        from mechint.tracking.wandb_writer import Closed
-
-        self._owed[report.id] = report, folder
+        self._owed[report.id] = partial(self._closed, report, folder)
         if self._writer is not None:
-            self._tell(Closed(self._tracked(report, folder)))
+            self._tell(self._closed(report, folder))
 
     @hookimpl
     def mechint_run_finished(self, report: RunReport, output_dir: Path) -> None:
-        from mechint.tracking.wandb_writer import Stopped
+        from mechint.tracking.wandb_writer import COMPARISON, Stopped
 
         if self._options is None and NAME in report.spec.trackers:  # a run of the past: nothing told of its start
             self._begin(Options.model_validate(report.spec.trackers[NAME]), report.spec, output_dir)
             self._tell_owed()
+        if self._tracks and (output_dir / COMPARISON_FILE).is_file():
+            self._owed[COMPARISON] = self._compared
+            if self._writer is not None:
+                self._tell(self._compared())
         if self._tracks:
             self._await_owed()
         if self._writer is not None:
@@ -152,11 +156,9 @@ class WandbTracker:
             self._writer.tell(message)
 
     def _tell_owed(self) -> None:
-        from mechint.tracking.wandb_writer import Closed
-
-        for report, folder in self._owed.values():
+        for message in self._owed.values():
             if self._writer is not None:
-                self._writer.tell(Closed(self._tracked(report, folder)))
+                self._writer.tell(message())
 
     def _await_owed(self) -> None:
         """Wait until every finished item is logged, as long as W&B shows that it lives."""
@@ -191,6 +193,24 @@ class WandbTracker:
         if self._lives > 0:
             self._start()
             self._tell_owed()
+
+    def _closed(self, report: ItemReport, folder: Path) -> Closed:
+        from mechint.tracking.wandb_writer import Closed
+
+        return Closed(self._tracked(report, folder))
+
+    def _compared(self) -> Compared:
+        from mechint.tracking.wandb_writer import Compared
+
+        assert self._options is not None, "the tracker has not begun"
+        output_dir = self._output_dir.resolve()
+        return Compared(
+            project=self._options.project,
+            entity=self._options.entity,
+            spec=self._spec,
+            output_dir=output_dir,
+            file=output_dir / COMPARISON_FILE,
+        )
 
     def _tracked(self, report: ItemReport, folder: Path) -> Tracked:
         from mechint.tracking.wandb_writer import Tracked

@@ -34,7 +34,7 @@ def compare(runs: tuple[Path, ...], base: str | None, output: Path) -> None:
     is found, since this is no gate, and 4 for a folder that is no run.
     """
     from mechint.comparison.compare import compare as compare_runs
-    from mechint.comparison.report import PAGE, write_files
+    from mechint.comparison.report import PAGE, WEB_PAGE, write_files
 
     found = compare_runs(runs, base)
     if found is None:
@@ -45,7 +45,7 @@ def compare(runs: tuple[Path, ...], base: str | None, output: Path) -> None:
     write_files(found, output)
     for line in _tell(found):
         click.echo(line)
-    click.echo(f"\nreport: {output / PAGE}")
+    click.echo(f"\npage: {output / WEB_PAGE}\nreport: {output / PAGE}")
 
 
 def _tell(comparison: Comparison) -> list[str]:

@@ -36,6 +36,8 @@ def draw_again(finished: FinishedAnalysis, specs: Sequence[str], asked: RunOptio
     """Draw a finished analysis again; a spec is read for what observers take from it, and judges nothing."""
     if len(specs) > 1:
         raise UsageError(f"{finished.folder} is one analysis to draw again, and {len(specs)} specs were given")
+    if asked.dry_run:
+        raise UsageError("--dry-run tries the steps of an analysis, and drawing a finished one again has none")
     if asked.overrides and not specs:
         raise UsageError("--set changes a spec, and none was given")
     if finished.kind == "older":

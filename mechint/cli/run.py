@@ -12,6 +12,7 @@ import click
 
 from mechint import __version__
 from mechint.cli.ask import HELP, count, for_each, load_plugins, say
+from mechint.cli.forecast import tell_forecasts
 from mechint.cli.measuring import measuring
 from mechint.cli.observers import report_command, say_broken
 from mechint.cli.redraw import draw_again, to_draw_again
@@ -67,6 +68,8 @@ def run_command(asked: RunOptions) -> None:
     if asked.collect_only:
         _print_items(plans, asked.reporting.verbosity)
         sys.exit(ExitCode.PASSED)
+    if asked.dry_run:
+        sys.exit(tell_forecasts(running, plugins))
     if asked.in_process and any(plan.spec.limits.model_fields_set for plan in running):
         click.echo("limits have no effect with --in-process", err=True)
     with measuring(asked.workers, asked.cache_dir, in_process=asked.in_process, force=asked.force) as way:

@@ -37,6 +37,7 @@ class RunOptions:
     first_failure: bool
     most_failures: int | None
     smoke: bool
+    dry_run: bool
     quieter: int
     louder: int
     durations: int | None
@@ -118,6 +119,7 @@ _OPTIONS = (
     click.option(
         "--smoke", is_flag=True, help="Run with tiny budgets, to test a spec; results go to OUTPUT_DIR-smoke."
     ),
+    click.option("--dry-run", is_flag=True, help="Try a step of every item; say how long and how large all will be."),
     click.option("-q", "--quiet", "quieter", count=True, help="Say less."),
     click.option("-v", "--verbose", "louder", count=True, help="Say more: every verdict; with -vv every measure."),
     click.option("--durations", type=click.IntRange(min=0), metavar="N", help="List the N slowest items; 0 for all."),

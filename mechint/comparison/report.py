@@ -1,4 +1,4 @@
-"""A comparison as files: ``comparison.json``, ``comparison.md``, figures and CSV."""
+"""A comparison as files: ``comparison.json``, ``comparison.md``, ``comparison.html``, figures and CSV."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mechint.comparison import tables
+from mechint.comparison.html import render_html
 from mechint.comparison.sheets import SHEETS, sheets
 from mechint.comparison.store import COMPARISON, write_comparison
 from mechint.comparison.values import Comparison, Group
@@ -19,9 +20,10 @@ from mechint.results.page import render_page
 if TYPE_CHECKING:
     from mechint.results.tables import Table
 
-__all__ = ["PAGE", "remove_comparison", "write_files"]
+__all__ = ["PAGE", "WEB_PAGE", "remove_comparison", "write_files"]
 
 PAGE = "comparison.md"
+WEB_PAGE = "comparison.html"
 MOST_ROWS = 400
 """Rows of a table that a page shows; the CSV files have all."""
 
@@ -40,6 +42,10 @@ def write_files(comparison: Comparison, folder: Path) -> None:
 
     Raises UsageError where the folder cannot be made, or holds files and no comparison.
     """
+    from markupsafe import Markup
+
+    from mechint.results.markup import link_target
+
     remove_comparison(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +59,10 @@ def write_files(comparison: Comparison, folder: Path) -> None:
     for name, text in texts.items():
         write_text(folder / name, text)
     told = {"comparison": comparison, "sections": sections, "sheets": list(texts)}
-    write_text(folder / PAGE, render_page("comparison.md.j2", told, _filters()))
+    linked = {"link": lambda path: Markup(link_target(path))}
+    write_text(folder / PAGE, render_page("comparison.md.j2", told, {**_filters(), **linked}))
+    figures = [section.figures for section in sections]
+    write_text(folder / WEB_PAGE, render_html(comparison, figures, list(texts), folder, _filters()))
     write_comparison(comparison, folder)
 
 
@@ -66,7 +75,7 @@ def remove_comparison(folder: Path) -> None:
             "  hint: choose another folder with -o"
         )
     for entry in files:
-        if entry.name in (COMPARISON, PAGE, *SHEETS) or _FIGURE.fullmatch(entry.name):
+        if entry.name in (COMPARISON, PAGE, WEB_PAGE, *SHEETS) or _FIGURE.fullmatch(entry.name):
             entry.unlink()
 
 

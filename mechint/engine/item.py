@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mechint.engine.analyze import analyze
+from mechint.engine.batch_size import settle_batch_size
 from mechint.engine.cache import copy_files
 from mechint.engine.check_effect import refuse_unknown_effects
 from mechint.engine.death import error_facts
@@ -19,7 +21,6 @@ from mechint.engine.plugins import Plugins
 from mechint.engine.prepare import Prepared, prepare
 from mechint.engine.printed import OUTPUT
 from mechint.engine.stored import EFFECTS, MEASURED, load_measured, read_facts, save_measured
-from mechint.errors import PluginError
 from mechint.journal import Journal, Progress
 from mechint.results.facts import blank_item
 from mechint.results.redact import redact
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = [
     "SAVED",
     "WRITTEN_BY_EVERY_RUN",
-    "analyze",
     "broken_item",
     "clear_folder",
     "finish_item",
@@ -63,7 +63,7 @@ def measure_item(job: Job, plugins: Plugins, watch: Callable[[Progress], None]) 
         clear_folder(job.folder)
         if job.entry is not None:
             return _draw_again(job, job.entry, plugins)
-        measured = _measure(job, plugins, watch, blank_item(job.item))
+        measured = _measure(job, plugins, watch)
         report = measured.report.model_copy(update={"seconds": time.monotonic() - started})
         measured = replace(measured, report=report)
         save_measured(measured, job.key or "")
@@ -132,7 +132,7 @@ def _draw_again(job: Job, entry: Path, plugins: Plugins) -> Measured:
     return measured
 
 
-def _measure(job: Job, plugins: Plugins, watch: Callable[[Progress], None], blank: ItemReport) -> Measured:
+def _measure(job: Job, plugins: Plugins, watch: Callable[[Progress], None]) -> Measured:
     """The steps of an item; each leaves its files in the folder."""
     from mechint.circuit.circuit import save_masks
     from mechint.circuit.effect_map import save_effects
@@ -143,6 +143,8 @@ def _measure(job: Job, plugins: Plugins, watch: Callable[[Progress], None], blan
     item, folder = job.item, job.folder
     judged, journal = item.cell.faithfulness, Journal(watch=watch, parts=_parts(job))
     ready = prepare(item, plugins, job.most_at_once)
+    item = settle_batch_size(item, plugins, ready, journal)
+    blank = blank_item(item)
     if job.most_at_once is not None:
         journal.note(f"memory ran out; in passes of at most {job.most_at_once} examples, which add up to the same")
     _note_idle(ready, journal)
@@ -159,7 +161,7 @@ def _measure(job: Job, plugins: Plugins, watch: Callable[[Progress], None], blan
     values = measure(ready.subject, ready.task, circuit.space, models, ready.ablation, ready.metrics, journal)
     values.save(folder / "per_example.safetensors")
     estimates = estimate_measures(values)
-    facts = _derive_facts(job, plugins, ready, circuit, values, watch)
+    facts = _derive_facts(replace(job, item=item), plugins, ready, circuit, values, watch)
     measures = {name: None if one is None else one.value for name, one in estimates.items()} | facts
     described = _describe(item, ready, analysis, values, estimates)
     report = blank.model_copy(
@@ -191,29 +193,6 @@ def _note_idle(ready: Prepared, journal: Journal) -> None:
     if idle := idle_matrices(ready.subject.model.named_parameters()):
         listed = ", ".join(idle[:6]) + (f" and {len(idle) - 6} more" if len(idle) > 6 else "")
         journal.note(f"{listed}: zeros, or numbers too small to be normal, alone; is that what was trained?")
-
-
-def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> Analysis:
-    """Ask the item's method for a circuit; PluginError where it gives something else."""
-    from mechint.circuit.circuit import Analysis
-
-    analysis: Analysis = plugins.ask(
-        item.cell.method.name,
-        "mechint_analyze",
-        subject=ready.subject,
-        task=ready.task,
-        ablation=ready.ablation,
-        options=item.cell.method.options,
-        schedules=item.cell.schedules,
-        seed=item.cell.seed,
-        journal=journal,
-    )
-    if not isinstance(analysis, Analysis):
-        raise PluginError(
-            f"method {item.cell.method.name!r} returned a value of type {type(analysis).__name__} from "
-            "mechint_analyze; expected an Analysis"
-        )
-    return analysis
 
 
 def _derive_facts(

@@ -37,6 +37,8 @@ COMPUTING = ("checkpoint", "circuit", "faithfulness", "figures", "search", "subj
 _COMPUTING_FILES = (
     "journal.py",
     "steps.py",
+    "engine/analyze.py",
+    "engine/batch_size.py",
     "engine/draw.py",
     "engine/item.py",
     "engine/prepare.py",

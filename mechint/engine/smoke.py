@@ -17,7 +17,7 @@ from mechint.results.values import ItemReport, Outcome
 from mechint.spec.options import OptionsModel
 from mechint.spec.values import Item, Plan
 
-__all__ = ["FOLDER", "shrink", "soften"]
+__all__ = ["BUDGETS", "FOLDER", "shrink", "shrink_options", "soften", "with_values"]
 
 _Model = TypeVar("_Model", bound=OptionsModel)
 
@@ -45,6 +45,35 @@ def shrink(plan: Plan) -> Plan:
     return replace(plan, spec=spec, items=tuple(map(_shrink_item, plan.items)), smoke=True)
 
 
+def shrink_options(options: _Model) -> _Model:
+    """The options with every budget at most what a smoke run spends, at any depth."""
+    changed: dict[str, object] = {}
+    for name, field in type(options).model_fields.items():
+        value = getattr(options, name)
+        smaller: object = None
+        if isinstance(value, OptionsModel):
+            smaller = shrink_options(value)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            budget = 1 if name in WARMING else BUDGETS.get(name, value)
+            smaller = min(value, max(budget, _least(field)))
+        if smaller is not None and smaller != value:
+            changed[name] = smaller
+    return with_values(options, changed)
+
+
+def with_values(options: _Model, changed: Mapping[str, object]) -> _Model:
+    """The options with other values for some; as they are where a plugin's own rule between options forbids it."""
+    if not changed:
+        return options
+    stated = {name: getattr(options, name) for name in options.model_fields_set}
+    # What the spec leaves out stays left out: some options may only be stated without others.
+    named = {type(options).model_fields[name].alias or name: value for name, value in {**stated, **changed}.items()}
+    try:
+        return type(options).model_validate(named)
+    except ValidationError:
+        return options
+
+
 def soften(report: ItemReport) -> ItemReport:
     """The report with warnings in place of verdicts that tiny budgets cannot be held to."""
     if report.error is not None or report.outcome is Outcome.SKIPPED:
@@ -60,39 +89,15 @@ def soften(report: ItemReport) -> ItemReport:
 
 def _shrink_item(item: Item) -> Item:
     cell = item.cell
-    judged = _smaller(cell.faithfulness)
+    judged = shrink_options(cell.faithfulness)
     curve = None if judged.curve is None else judged.curve.model_copy(update={"random": 1})
     shrunk = replace(
         cell,
-        task=replace(cell.task, options=_smaller(cell.task.options)),
-        method=replace(cell.method, options=_smaller(cell.method.options)),
+        task=replace(cell.task, options=shrink_options(cell.task.options)),
+        method=replace(cell.method, options=shrink_options(cell.method.options)),
         faithfulness=judged.model_copy(update={"curve": curve}),
     )
     return replace(item, cell=shrunk)
-
-
-def _smaller(options: _Model) -> _Model:
-    """The options with every budget at most what a smoke run spends, at any depth."""
-    changed: dict[str, object] = {}
-    for name, field in type(options).model_fields.items():
-        value = getattr(options, name)
-        smaller: object = None
-        if isinstance(value, OptionsModel):
-            smaller = _smaller(value)
-        elif isinstance(value, int) and not isinstance(value, bool):
-            budget = 1 if name in WARMING else BUDGETS.get(name, value)
-            smaller = min(value, max(budget, _least(field)))
-        if smaller is not None and smaller != value:
-            changed[name] = smaller
-    if not changed:
-        return options
-    stated = {name: getattr(options, name) for name in options.model_fields_set}
-    # What the spec leaves out stays left out: some options may only be stated without others.
-    named = {type(options).model_fields[name].alias or name: value for name, value in {**stated, **changed}.items()}
-    try:
-        return type(options).model_validate(named)
-    except ValidationError:  # a plugin's own rule between options; its budget stays as the spec has it
-        return options
 
 
 def _least(field: FieldInfo) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mechint.results.describe import number
 from mechint.results.values import EffectTable
 
-__all__ = ["STEPS", "HeatCell", "HeatTable", "heat_table"]
+__all__ = ["STEPS", "HeatCell", "HeatTable", "heat_table", "shade_of"]
 
 STEPS = 10
 """Shades on either side of 0; ``page.css`` has a class for each."""
@@ -37,6 +37,10 @@ class HeatTable:
     rows: tuple[tuple[str, tuple[HeatCell, ...]], ...]
     """Label and cells."""
     end: str
+    signed: bool = True
+    """Whether there may be numbers below 0."""
+    intervals: bool = True
+    """Whether cells have 95 % intervals."""
 
 
 def heat_table(effects: EffectTable) -> HeatTable:
@@ -48,6 +52,11 @@ def heat_table(effects: EffectTable) -> HeatTable:
     )
     corner = f"{effects.row_axis} \\ {effects.column_axis}"
     return HeatTable(corner=corner, columns=effects.columns, rows=rows, end=number(end))
+
+
+def shade_of(value: float, end: float) -> str:
+    """The class of the colour for a number, where ``end`` has the darkest."""
+    return f"{'n' if value < 0 else 'p'}{round(STEPS * abs(value) / end)}"
 
 
 def _numbers(table: Iterable[Iterable[float | None]]) -> Iterable[float]:
@@ -62,7 +71,7 @@ def _cell(effects: EffectTable, row: int, column: int, end: float) -> HeatCell:
     interval = "no interval" if low is None or high is None else f"{number(low)} to {number(high)}"
     return HeatCell(
         text=number(mean, digits=2),
-        shade=f"{'n' if mean < 0 else 'p'}{round(STEPS * abs(mean) / end)}",
+        shade=shade_of(mean, end),
         sure=low is not None and high is not None and (low > 0 or high < 0),
         told=f"{interval}; {count} example{'s' * (count != 1)}",
     )

@@ -23,8 +23,11 @@ def render_page(
     *,
     styles: Sequence[str] = ("page.css",),
     scripts: Sequence[str] = ("page.js",),
+    filters: Mapping[str, Callable[..., Any]] | None = None,
 ) -> str:
     """Fill a template that extends ``_page.html.j2``; styles and scripts are names of files beside it.
+
+    ``filters`` are the template's own, which go before those of every page.
 
     Text is escaped unless it is Markup, a misspelt variable is an error, and templates run in Jinja's sandbox.
     """
@@ -41,7 +44,7 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(_filters())
+    environment.filters.update({**_filters(), **(filters or {})})
     style, script = (
         Markup("\n".join(loader.get_source(environment, name)[0] for name in names)) for names in (styles, scripts)
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mechint.search.settings import Estimator, SearchSettings
-from mechint.spec.options import OptionsModel
+from mechint.spec.options import BatchSize, OptionsModel
 from mechint.spec.schedules import Schedules
 
 __all__ = ["MaskOptions", "idle_options", "settings_of", "stated_among"]
@@ -23,7 +23,7 @@ class MaskOptions(OptionsModel):
     integrated_gradients: one ranking, as a reference."""
     steps: Annotated[int, Field(ge=12, le=1_000_000)] = 200
     """Forward and backward passes, over all stages of the search."""
-    batch_size: Annotated[int, Field(ge=1)] = 16
+    batch_size: BatchSize = 16
     """Examples in a pass."""
     learning_rate: Annotated[float, Field(gt=0, le=100)] = 0.1
     """Of Adam, for the learned masks."""

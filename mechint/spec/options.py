@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Any
 
-__all__ = ["OptionsModel"]
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic.json_schema import WithJsonSchema
+
+__all__ = ["AUTO", "BatchSize", "OptionsModel"]
 
 
 class OptionsModel(BaseModel):
@@ -20,3 +23,25 @@ class OptionsModel(BaseModel):
         allow_inf_nan=False,
         validate_default=True,
     )
+
+
+class _Auto(int):
+    """No number of examples: 0, which no spec may state."""
+
+
+AUTO = _Auto(0)
+"""A BatchSize that a spec states as ``auto``; the engine puts a number in its place before a method runs."""
+
+
+def _read_batch_size(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    return AUTO if value == "auto" or isinstance(value, _Auto) else read(value)
+
+
+BatchSize = Annotated[
+    int,
+    Field(ge=1),
+    WrapValidator(_read_batch_size),
+    PlainSerializer(lambda value: value or "auto", return_type=int | str),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]}),
+]
+"""How many examples run together: a number, or ``auto`` for as many of a few as the memory holds."""

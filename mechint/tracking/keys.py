@@ -10,15 +10,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mechint.comparison.values import Comparison, Difference
 from mechint.results.store import read_metrics
 from mechint.results.values import ItemReport, SpecFacts
 
 __all__ = [
+    "DIFFERENCE_COLUMNS",
     "LAYER_COLUMNS",
     "VERDICT_COLUMNS",
     "config",
     "curve_point",
     "curve_points",
+    "difference_rows",
     "figures",
     "layer_rows",
     "masks_name",
@@ -31,6 +34,7 @@ MASKS = "final_masks.pt"
 
 LAYER_COLUMNS = ("layer", "site", "sparsity", "mean_importance", "std_importance", "n_channels", "n_kept", "n_pruned")
 VERDICT_COLUMNS = ("assertion", "outcome", "actual", "reason")
+DIFFERENCE_COLUMNS = ("group", *Difference.model_fields)
 
 
 def config(spec: SpecFacts, report: ItemReport) -> dict[str, Any]:
@@ -88,6 +92,11 @@ def layer_rows(report: ItemReport) -> list[tuple[int | float | str | None, ...]]
 def verdict_rows(report: ItemReport) -> list[tuple[float | str | None, ...]]:
     """One row of ``VERDICT_COLUMNS`` for each assertion."""
     return [(verdict.text, verdict.outcome.value, verdict.actual, verdict.reason) for verdict in report.verdicts]
+
+
+def difference_rows(comparison: Comparison) -> list[tuple[float | str | None, ...]]:
+    """One row of ``DIFFERENCE_COLUMNS`` for each difference of each group."""
+    return [(group.name, *one.model_dump().values()) for group in comparison.groups for one in group.differences]
 
 
 def figures(report: ItemReport, folder: Path) -> dict[str, Path]:

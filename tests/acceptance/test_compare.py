@@ -28,7 +28,8 @@ def test_two_runs_are_compared(workspace):
     lines = ran.out.splitlines()
     assert lines[0] == "kv_circuit on tokens, target_sparsity 0.5"
     assert lines[2].split()[:2] == ["mechint_analysis_a/stepV0", "(base)"]
-    assert lines[-1] == "report: mechint_comparison/comparison.md"
+    assert lines[-2:] == ["page: mechint_comparison/comparison.html", "report: mechint_comparison/comparison.md"]
+    assert (workspace.folder / "mechint_comparison/comparison.html").is_file()
     assert "tests show" in ran.out
     found = comparison(workspace.folder / "mechint_comparison")
     assert [group["cell"] for group in found["groups"]] == [{"method.target_sparsity": size} for size in (0.5, 0.75)]

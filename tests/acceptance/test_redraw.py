@@ -153,6 +153,7 @@ def test_what_would_be_drawn_can_be_listed(finished):
             "'output' holds no finished analysis: neither a run's results.json nor final_masks",
         ),
         (("--from-runs", "missing"), "'missing' holds no finished analysis"),
+        (("--from-runs", "analysis", "--dry-run"), "drawing a finished one again has none"),
         (("--from-runs", "analysis", "--set", "seed=1"), "--set changes a spec, and none was given"),
         (
             ("spec.yaml", "again.yaml", "--from-runs", "analysis"),

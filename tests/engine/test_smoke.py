@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mechint.engine.collect import load_all, read_spec
 from mechint.engine.plugins import Plugins, list_plugins
-from mechint.engine.smoke import BUDGETS, _smaller, soften
+from mechint.engine.smoke import BUDGETS, shrink_options, soften
 from mechint.results.values import Outcome
 from mechint.spec.options import OptionsModel
 from tests.reports import broken_item, failed_item, make_item
@@ -37,19 +37,19 @@ def plugins() -> Plugins:
 
 
 def test_budgets_are_cut_down_to_what_options_admit_and_nothing_else_is() -> None:
-    assert _smaller(Options()) == Options(steps=4, warm_steps=1, points=7, inner=Inner(draws=1))
+    assert shrink_options(Options()) == Options(steps=4, warm_steps=1, points=7, inner=Inner(draws=1))
 
 
 def test_a_budget_that_is_small_already_stays() -> None:
     small = Options(steps=3, warm_steps=0, points=7, inner=Inner(draws=1))
-    assert _smaller(small) is small
+    assert shrink_options(small) is small
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_every_spec_that_ships_becomes_short(path: Path, plugins: Plugins) -> None:
     cell = read_spec(str(path), plugins).cells[0]
-    examples = _smaller(cell.task.options).model_dump()["examples"]
-    method = _smaller(cell.method.options).model_dump()
+    examples = shrink_options(cell.task.options).model_dump()["examples"]
+    method = shrink_options(cell.method.options).model_dump()
     assert max(examples.values()) <= BUDGETS["train"]
     assert method.get("steps", 0) <= 12  # the least that a search is given
     assert {name: value for name, value in method.items() if name in ("points", "draws", "check") and value > 2} == {}

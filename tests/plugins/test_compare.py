@@ -1,4 +1,5 @@
 import mechint.plugins.compare as plugin
+import mechint.plugins.html as html
 import mechint.plugins.markdown as markdown
 import pytest
 
@@ -20,7 +21,9 @@ def test_the_report_links_it_where_there_is_one(entries, tmp_path):
     folder = write_run(tmp_path / "run", *(made(f"stepV{at}", at) for at in range(entries)))
     plugin.mechint_run_finished(output_dir=folder)
     markdown.mechint_run_finished(report=read_report(folder / "results.json"), output_dir=folder)
+    html.mechint_run_finished(report=read_report(folder / "results.json"), output_dir=folder)
     assert ("](comparison/comparison.md)" in (folder / "report.md").read_text()) == (entries > 1)
+    assert ('"comparison/comparison.html"' in (folder / "report.html").read_text()) == (entries > 1)
 
 
 def test_the_comparison_of_an_earlier_run_does_not_stay(tmp_path):

@@ -7,7 +7,11 @@ from pathlib import Path
 import mechint.plugins.wandb as plugin
 import pytest
 
+from mechint.comparison.compare import compare
+from mechint.comparison.report import write_files as write_files_of_comparison
+from mechint.comparison.store import read_comparison
 from mechint.results.store import read_metrics
+from tests.comparison.runs import made, write_run
 from tests.reports import broken_item, failed_item, make_item, make_run
 from tests.tracked import ITEM, OTHER, kept_by_wandb, plan_tracked_by, records, step, write_files
 
@@ -103,6 +107,31 @@ def test_a_run_of_the_past_is_logged_from_its_files(tmp_path, capsys):
     assert curve(told) == [row["loss"] for row in read_metrics(tmp_path / ITEM / "metrics.jsonl")]
     assert told["summary"]["mechint/loss"] == report.measures["loss"]
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_comparison_is_a_run_of_its_own(tmp_path):
+    compared = write_run(tmp_path / "compared", made("stepV0", 0), made("stepV1", 1, lost=1.2))
+    tracker, _ = start(tmp_path, mode="offline")
+    write_files_of_comparison(compare([compared]), tmp_path / "comparison")
+    finish(tracker, tmp_path, ITEM)
+    told = kept_by_wandb(tmp_path)
+    assert set(told) == {ITEM, "comparison"}
+    (opened,) = records(told["comparison"], "run")
+    assert (opened["run_group"], opened["job_type"]) == ("invented", "comparison")
+    comparison = read_comparison(tmp_path / "comparison/comparison.json")
+    summary = told["comparison"]["summary"]
+    assert summary["mechint/comparison/conclusion"] == comparison.conclusion
+    assert summary["mechint/comparison/beyond_chance"] == len(comparison.findings) > 0
+    assert summary["mechint/comparison/differences"]["nrows"] == len(comparison.groups[0].differences)
+
+
+def test_a_comparison_that_cannot_be_read_costs_a_notice(tmp_path, capsys):
+    tracker, _ = start(tmp_path, mode="offline")
+    (tmp_path / "comparison").mkdir()
+    (tmp_path / "comparison/comparison.json").write_text("{}")
+    finish(tracker, tmp_path, ITEM)
+    assert "not a comparison of mechint" in capsys.readouterr().err
+    assert set(kept_by_wandb(tmp_path)) == {ITEM}
 
 
 def kill_writer(tracker):

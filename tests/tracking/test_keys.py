@@ -2,8 +2,10 @@ import math
 
 import pytest
 
+from mechint.comparison.compare import compare
 from mechint.results.values import SiteSummary
 from mechint.tracking import keys
+from tests.comparison.runs import made, write_run
 from tests.reports import broken_item, failed_item, make_item, make_run
 from tests.tracked import write_files
 
@@ -93,3 +95,11 @@ def test_figures_are_the_drawings_that_exist(tmp_path):
 )
 def test_masks_are_named_by_their_sites(kinds, name):
     assert keys.masks_name(make_item(sites=tuple(map(site, kinds)))) == name
+
+
+def test_every_difference_is_a_row_that_names_its_group(tmp_path):
+    comparison = compare([write_run(tmp_path, made("V0", 0), made("V1", 1))])
+    (group,) = comparison.groups
+    rows = [dict(zip(keys.DIFFERENCE_COLUMNS, row, strict=True)) for row in keys.difference_rows(comparison)]
+    assert {row["group"] for row in rows} == {group.name}
+    assert [(row["quantity"], row["p"]) for row in rows] == [(one.quantity, one.p) for one in group.differences]

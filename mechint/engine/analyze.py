@@ -1,0 +1,39 @@
+"""Asking an item's method for a circuit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mechint.engine.plugins import Plugins
+from mechint.engine.prepare import Prepared
+from mechint.errors import PluginError
+from mechint.journal import Journal
+from mechint.spec.values import Item
+
+if TYPE_CHECKING:
+    from mechint.circuit.circuit import Analysis
+
+__all__ = ["analyze"]
+
+
+def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> Analysis:
+    """Ask the item's method for a circuit; PluginError where it gives something else."""
+    from mechint.circuit.circuit import Analysis
+
+    analysis: Analysis = plugins.ask(
+        item.cell.method.name,
+        "mechint_analyze",
+        subject=ready.subject,
+        task=ready.task,
+        ablation=ready.ablation,
+        options=item.cell.method.options,
+        schedules=item.cell.schedules,
+        seed=item.cell.seed,
+        journal=journal,
+    )
+    if not isinstance(analysis, Analysis):
+        raise PluginError(
+            f"method {item.cell.method.name!r} returned a value of type {type(analysis).__name__} from "
+            "mechint_analyze; expected an Analysis"
+        )
+    return analysis
