@@ -186,7 +186,7 @@ def test_anybody_can_write_a_tracker(folder, report):
 
 def test_a_tracker_that_raises_costs_a_message(tracked):
     folder, ran = tracked
-    assert ran.returncode == 0
+    assert ran.returncode == 0, ran.stderr
     assert ran.stderr.count("OSError: the board is full") == 1
     last = ran.stderr.splitlines()[-1]
     assert last == "observer mechint_full_board.CurveTable broke; the other reports are complete"
