@@ -111,7 +111,8 @@ def _run_all(plans: Sequence[Plan], plugins: Mapping[str, Plugins], asked: RunOp
         if finished.trouble:
             click.echo(finished.trouble, err=True)
         reports.append(finished.report)
-        codes += [finished.code, say_broken(finished.broken)]
+        codes.append(finished.code)
+        say_broken(finished.broken)
         _remember(finished.report)
         if allowed is not None:
             allowed -= failures(finished.report.items)

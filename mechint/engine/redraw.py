@@ -17,7 +17,7 @@ from mechint.engine.draw import draw_item
 from mechint.engine.exit import ExitCode, conclude, worst
 from mechint.engine.item import SAVED
 from mechint.engine.plugins import Plugins
-from mechint.engine.run import Finished
+from mechint.engine.run import Finished, of_trackers
 from mechint.engine.watchers import Watchers
 from mechint.errors import UsageError
 from mechint.files import sha256_of
@@ -52,7 +52,7 @@ def redraw_run(folder: Path, plugins: Plugins, reporting: Reporting, spec: Spec 
     for item in drawn:
         _redraw_item(item, plugins, folder / item.id, watchers)
     watchers.notify("mechint_run_finished", report=told, output_dir=folder)
-    if watchers.broken:
+    if not watchers.broken.keys() <= of_trackers(watchers.broken, told.spec.trackers, plugins):
         code = worst([code, ExitCode.INTERNAL])
     return Finished(report=report, code=code, broken=tuple(watchers.broken.items()))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ from mechint.results.values import ItemReport, RunReport, Versions
 from mechint.spec.limits import Limits
 from mechint.spec.values import Item, Plan
 
-__all__ = ["Finished", "Way", "failures", "open_folder", "refuse_strangers", "run_plan"]
+__all__ = ["Finished", "Way", "failures", "of_trackers", "open_folder", "refuse_strangers", "run_plan"]
 
 LOCK = ".lock"
 """In the run's folder; held by the process that writes there, and gone with it."""
@@ -114,7 +114,7 @@ def _run(plan: Plan, plugins: Plugins, watchers: Watchers, way: Way, output_dir:
     )
     write_report(report, output_dir)
     watchers.notify("mechint_run_finished", report=report, output_dir=output_dir)
-    if not watchers.broken.keys() <= _of_trackers(watchers.broken, plan, plugins):
+    if not watchers.broken.keys() <= of_trackers(watchers.broken, plan.spec.trackers, plugins):
         code = worst([code, ExitCode.INTERNAL])
     return Finished(report=report, code=code, broken=tuple(watchers.broken.items()), trouble=known.trouble)
 
@@ -138,9 +138,9 @@ def _alone_in(folder: Path, wait: Callable[[Path], None]) -> Iterator[None]:
         lock.release()
 
 
-def _of_trackers(observers: Collection[str], plan: Plan, plugins: Plugins) -> set[str]:
-    """Which of the observers mirror the run elsewhere: where one of them breaks, the run is none the worse."""
-    trackers = [plugins.listed[name] for name in plan.spec.trackers]
+def of_trackers(observers: Collection[str], named: Iterable[str], plugins: Plugins) -> set[str]:
+    """Which of the observers are of trackers that a spec names: where one of them breaks, the run is none the worse."""
+    trackers = [plugins.listed[name] for name in named]
     return {
         observer
         for observer in observers

@@ -14,6 +14,7 @@ import pytest
 
 from mechint.results.store import read_metrics, read_report
 from tests.acceptance.conftest import SPEC
+from tests.tiny_workspace import write_workspace
 from tests.tracked import inspect, kept_by_wandb, records
 
 ROOT = Path(__file__).parents[2]
@@ -66,15 +67,8 @@ def folder(tracked):
 
 
 def make_workspace(folder: Path) -> None:
-    import numpy as np
-
-    from tests.acceptance.conftest import save_tiny
-
-    save_tiny(folder / "output/final_model_stepV0.pt")
-    generator = np.random.default_rng(0)
-    (folder / "data").mkdir()
-    for name in ("train", "val"):
-        generator.integers(0, 11, 400).astype("<u2").tofile(folder / f"data/{name}.bin")
+    write_workspace(folder)
+    (folder / "output/final_model_stepV1.pt").unlink()
 
 
 def install(folder: Path, name: str, source: str) -> None:
@@ -192,7 +186,7 @@ def test_anybody_can_write_a_tracker(folder, report):
 
 def test_a_tracker_that_raises_costs_a_message(tracked):
     folder, ran = tracked
-    assert ran.returncode == 0
+    assert ran.returncode == 0, ran.stderr
     assert ran.stderr.count("OSError: the board is full") == 1
     last = ran.stderr.splitlines()[-1]
     assert last == "observer mechint_full_board.CurveTable broke; the other reports are complete"

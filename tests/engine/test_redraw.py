@@ -7,7 +7,7 @@ import pytest
 
 from mechint import hookimpl
 from mechint.engine.exit import ExitCode
-from mechint.engine.plugins import Plugins, list_plugins
+from mechint.engine.plugins import Listed, Plugins, list_plugins
 from mechint.engine.redraw import redraw_run
 from mechint.engine.run import Finished
 from mechint.errors import UsageError
@@ -151,6 +151,17 @@ def test_an_observer_that_raises_leaves_the_reports_and_makes_it_an_internal_err
     assert finished.code is ExitCode.INTERNAL
     assert [str(error) for _, error in finished.broken] == ["no more ink"]
     assert (run / "report.md").is_file()
+
+
+def test_a_tracker_that_raises_costs_the_run_nothing(tmp_path, monkeypatch):
+    hook = "def mechint_item_finished():\n    raise ValueError('no more ink')\n"
+    (tmp_path / "inkless.py").write_text(f"from mechint import hookimpl\n@hookimpl\n{hook}")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = make_run().spec.model_copy(update={"trackers": {"inkless": {}}})
+    run = save_run(tmp_path / "run", make_item("a"), outcome=Outcome.PASSED, exit_code=0, spec=spec)
+    inkless = Listed(name="inkless", distribution="other", version="1", module="inkless", summary="")
+    finished = redraw_run(run, Plugins({**list_plugins(), "inkless": inkless}), Reporting())
+    assert (finished.code, [name for name, _ in finished.broken]) == (ExitCode.PASSED, ["inkless"])
 
 
 @pytest.mark.parametrize(
