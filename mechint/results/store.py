@@ -146,7 +146,7 @@ def _refuse_misfit(path: Path, item: ItemReport) -> None:
     for effects in item.effects:
         if not is_folder_name(effects.name):
             raise UsageError(f"{path}: {ascii(effects.name)[:100]} cannot name a map, and so its files")
-    if item.error is None and (item.checkpoint is None or item.methodology is None):
+    if item.measured and (item.checkpoint is None or item.methodology is None):
         raise UsageError(f"{path}: {item.id} has no error, and lacks the checkpoint or the methodology of its measures")
 
 

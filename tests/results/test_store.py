@@ -17,7 +17,7 @@ from mechint.results.store import (
     write_metrics,
     write_report,
 )
-from mechint.results.values import ItemReport, RunReport
+from mechint.results.values import ItemReport, Outcome, RunReport
 from tests.reports import make_item, make_run
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "results.schema.json"
@@ -95,6 +95,12 @@ def test_an_edited_report_leads_nowhere_else(report: RunReport, fault: str, tmp_
     write_report(report, tmp_path)
     with pytest.raises(UsageError, match=fault):
         read_report(tmp_path / "results.json")
+
+
+def test_a_skipped_item_needs_no_checkpoint_to_be_read(tmp_path: Path) -> None:
+    skipped = make_item(outcome=Outcome.SKIPPED, checkpoint=None, methodology=None)
+    write_report(make_run((skipped,)), tmp_path)
+    assert read_report(tmp_path / "results.json").items == (skipped,)
 
 
 def test_a_report_of_millions_of_values_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
