@@ -5,6 +5,8 @@ import torch
 
 from tests import hostile
 
+pytest_plugins = ["pytester"]
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
