@@ -5,8 +5,6 @@ import torch
 
 from tests import hostile
 
-pytest_plugins = ["pytester"]
-
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
