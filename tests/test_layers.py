@@ -31,6 +31,7 @@ LAYERS = {
     "training": 3,
     "engine": 4,
     "cli": 5,
+    "pytest_plugin": 5,
     "__main__": 5,
 }
 TRAINING_MAY_USE = 2
@@ -46,6 +47,7 @@ NO_TORCH = (
     "tracking",
     "engine",
     "cli",
+    "pytest_plugin",
     "__main__",
 )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,10 +16,9 @@ from mechint.cli.measuring import measuring
 from mechint.cli.observers import report_command, say_broken
 from mechint.cli.redraw import draw_again, to_draw_again
 from mechint.cli.run_options import RunOptions, run_options
-from mechint.codes import Code
 from mechint.engine.exit import ExitCode, worst
 from mechint.engine.last_failed import failed_first, read_failed, remember
-from mechint.engine.select import named_specs, select
+from mechint.engine.select import named_specs, refuse_shared_folders, select
 from mechint.engine.smoke import shrink
 from mechint.errors import UsageError
 from mechint.spec.find import find_specs
@@ -64,7 +62,7 @@ def run_command(asked: RunOptions) -> None:
     failed = read_failed() if asked.last_failed or asked.failed_first else frozenset()
     plans = failed_first(select(plans, asked.selection(ids, failed)), failed)
     running = [plan for plan in plans if plan.items]
-    _refuse_shared_folders(running)
+    refuse_shared_folders(running)
     if asked.collect_only:
         _print_items(plans, asked.reporting.verbosity)
         sys.exit(ExitCode.PASSED)
@@ -140,17 +138,3 @@ def _print_items(plans: Sequence[Plan], verbosity: int) -> None:
         click.echo(f"\n{count(collected, 'item')} collected")
     else:
         click.echo(f"\n{left}/{count(collected, 'item')} collected ({collected - left} deselected)")
-
-
-def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
-    """Two specs that write to one folder would overwrite each other's results."""
-    owners: dict[Path, str] = {}
-    for plan in plans:
-        folder = Path(plan.spec.output_dir).resolve()
-        if folder in owners:
-            raise UsageError(
-                f"{owners[folder]} and {plan.spec.path} both write to {plan.spec.output_dir}\n"
-                f"  hint: give each its own output_dir",
-                code=Code.OUTPUT_DIR,
-            )
-        owners[folder] = plan.spec.path

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from mechint.codes import Code
 from mechint.engine.expression import parse_expression
@@ -15,7 +16,7 @@ from mechint.spec.scalars import quote
 from mechint.spec.suggest import did_you_mean
 from mechint.spec.values import Item, Plan
 
-__all__ = ["Selection", "Shard", "named_specs", "parse_shard", "select"]
+__all__ = ["Selection", "Shard", "named_specs", "parse_shard", "refuse_shared_folders", "select"]
 
 _SHARD = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
 
@@ -85,6 +86,20 @@ def select(plans: Sequence[Plan], selection: Selection) -> list[Plan]:
     if not any(plan.items for plan in sharded):
         raise _nothing_left(sum(plan.collected for plan in plans), sum(len(plan.items) for plan in chosen))
     return sharded
+
+
+def refuse_shared_folders(plans: Sequence[Plan]) -> None:
+    """Raise UsageError where two specs write to one folder, as they would overwrite each other's results."""
+    owners: dict[Path, str] = {}
+    for plan in plans:
+        folder = Path(plan.spec.output_dir).resolve()
+        if folder in owners:
+            raise UsageError(
+                f"{owners[folder]} and {plan.spec.path} both write to {plan.spec.output_dir}\n"
+                f"  hint: give each its own output_dir",
+                code=Code.OUTPUT_DIR,
+            )
+        owners[folder] = plan.spec.path
 
 
 def _chosen(plan: Plan, selection: Selection) -> Plan:

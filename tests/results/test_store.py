@@ -103,6 +103,12 @@ def test_an_edited_report_leads_nowhere_else(report: RunReport, fault: str, tmp_
         read_report(tmp_path / "results.json")
 
 
+def test_a_skipped_item_needs_no_checkpoint_to_be_read(tmp_path: Path) -> None:
+    skipped = make_item(outcome=Outcome.SKIPPED, checkpoint=None, methodology=None)
+    write_report(make_run((skipped,)), tmp_path)
+    assert read_report(tmp_path / "results.json").items == (skipped,)
+
+
 def test_a_report_of_millions_of_values_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mechint.results.store._MOST_VALUES", 10)
     write_report(make_run(), tmp_path)
