@@ -20,7 +20,7 @@ from tests.tiny import all_metrics
 
 ROOT = Path(__file__).parents[1]
 HOOKS = [name for name in vars(hookspecs) if name.startswith("mechint_")]
-SPECS = sorted((ROOT / "specs").glob("*.yaml"))
+SPECS = sorted((ROOT / "specs").rglob("*.yaml"))
 
 
 @pytest.fixture
@@ -72,6 +72,11 @@ def test_every_fact_of_a_checkpoint_is_on_its_page(fact):
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)
 def test_every_shipped_spec_is_valid(path, plugins):
     assert read_spec(str(path), plugins).cells
+
+
+def test_shipped_specs_write_to_folders_of_their_own(plugins):
+    folders = [read_spec(str(path), plugins).output_dir for path in SPECS]
+    assert len(set(folders)) == len(folders)
 
 
 def test_the_published_schema_is_the_programs_own(plugins):
