@@ -18,6 +18,7 @@ __all__ = [
     "DIFFERENCE_COLUMNS",
     "LAYER_COLUMNS",
     "VERDICT_COLUMNS",
+    "base_summary",
     "config",
     "curve_point",
     "curve_points",
@@ -92,6 +93,13 @@ def layer_rows(report: ItemReport) -> list[tuple[int | float | str | None, ...]]
 def verdict_rows(report: ItemReport) -> list[tuple[float | str | None, ...]]:
     """One row of ``VERDICT_COLUMNS`` for each assertion."""
     return [(verdict.text, verdict.outcome.value, verdict.actual, verdict.reason) for verdict in report.verdicts]
+
+
+def base_summary(comparison: Comparison) -> dict[str, float | None]:
+    """Sparsity and loss of what the others are compared with: a query over all runs of a project reads them of each."""
+    group = comparison.groups[0]
+    base = next(entry for entry in group.entries if entry.name == group.base)
+    return {f"mechint/{name}": base.measures[name].value for name in ("sparsity", "loss") if name in base.measures}
 
 
 def difference_rows(comparison: Comparison) -> list[tuple[float | str | None, ...]]:

@@ -22,6 +22,7 @@ from mechint.tracking.keys import (
     LAYER_COLUMNS,
     MASKS,
     VERDICT_COLUMNS,
+    base_summary,
     config,
     curve_point,
     curve_points,
@@ -226,6 +227,7 @@ class Writer:
             "beyond_chance": len(comparison.findings),
         }
         opened.run.summary.update({f"mechint/comparison/{name}": value for name, value in told.items()})
+        opened.run.summary.update(base_summary(comparison))
         self._close(opened, COMPARISON, exit_code=0)
 
     def _close(self, opened: LiveRun, name: str, *, exit_code: int) -> None:

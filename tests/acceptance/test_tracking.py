@@ -91,7 +91,7 @@ def report(folder):
 
 
 def test_every_item_is_a_run_of_wandb_with_the_values_of_its_report(kept, report):
-    assert kept.keys() == {item.id for item in report.items}
+    assert kept.keys() == {"comparison", *(item.id for item in report.items)}
     for item in report.items:
         summary = kept[item.id]["summary"]
         told = {name: summary.get(f"mechint/{name}") for name in item.measures}
@@ -103,9 +103,9 @@ def test_every_item_is_a_run_of_wandb_with_the_values_of_its_report(kept, report
 
 
 def test_curves_are_those_of_metrics_jsonl(folder, kept):
-    for name, told in kept.items():
+    for name in kept.keys() - {"comparison"}:
         rows = read_metrics(folder / "analysis" / name / "metrics.jsonl")
-        history = [record["item"] for record in records(told, "history") if "mechint/loss" in record["item"]]
+        history = [record["item"] for record in records(kept[name], "history") if "mechint/loss" in record["item"]]
         for key in ("loss", "sparsity", "target_sparsity"):
             assert [point[f"mechint/{key}"] for point in history] == [row[key] for row in rows]
 
@@ -141,9 +141,10 @@ def test_the_query_of_the_page_reads_sparsity_and_loss(kept, report):
 
     lines = []
     exec(query, {"wandb": Wandb, "print": lines.append})
+    base = report.items[0]
+    told = [(item.id, item.measures) for item in report.items] + [("comparison", base.measures)]
     assert sorted(lines) == sorted(
-        f"{item.id}: {item.measures['sparsity']:.1%} sparsity, {item.measures['loss']:.4f} loss"
-        for item in report.items
+        f"{name}: {measures['sparsity']:.1%} sparsity, {measures['loss']:.4f} loss" for name, measures in told
     )
 
 
