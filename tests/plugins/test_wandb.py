@@ -172,7 +172,7 @@ def test_an_item_that_cannot_be_logged_costs_a_notice(tmp_path, capsys):
     tracker.mechint_item_finished(report, tmp_path / ITEM)
     tracker.mechint_run_finished(make_run(), tmp_path)
     assert capsys.readouterr().err.startswith("wandb: W&B broke and goes on offline: UsageError: ")
-    assert kept_by_wandb(tmp_path) == {}
+    assert [curve(told) for told in kept_by_wandb(tmp_path).values() if curve(told)] == []
 
 
 def test_without_a_login_runs_are_kept_offline(tmp_path, capsys, monkeypatch):
