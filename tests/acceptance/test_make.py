@@ -156,7 +156,7 @@ def test_neither_the_run_nor_the_comparison_can_hide_the_others_failure(checkout
     checkout.stand_in("mechint", compare)
     made = checkout.make("mechint", "BASELINE=before")
     assert made.code == 2
-    assert made.out.splitlines()[-1] == "mechint compare before mechint_analysis_kv"
+    assert made.out.splitlines()[-1] == "mechint compare before mechint_analysis_kv_ablation"
 
 
 @pytest.mark.parametrize(
