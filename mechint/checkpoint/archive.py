@@ -20,12 +20,12 @@ _LARGEST_PICKLE = 64 << 20
 _MOST_RECORDS = 200_000
 
 
-def check_archive(file: OpenedFile) -> None:
+def check_archive(file: OpenedFile, *, names: bool = True) -> None:
     """Refuse, as CheckpointError, anything but a whole archive of ``torch.save`` with plain values and dense tensors.
 
-    Leaves the stream at the start.
+    ``names`` is as in ``check_pickle``. Leaves the stream at the start.
     """
-    check_pickle(file.path, _read_pickle(file))
+    check_pickle(file.path, _read_pickle(file), names=names)
     file.stream.seek(0)
 
 

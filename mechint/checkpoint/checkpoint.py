@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +30,7 @@ from mechint.checkpoint.weights import check_weights
 from mechint.codes import Code
 from mechint.errors import CheckpointError
 
-__all__ = ["Checkpoint", "read_checkpoint", "read_content"]
+__all__ = ["Checkpoint", "checkpoint_of", "loading", "read_checkpoint", "read_content"]
 
 _WEIGHTS_KEYS = ("model", "model_state_dict", "state_dict")
 _STEP_KEYS = ("iter_num", "iteration", "step", "global_step")
@@ -105,7 +106,11 @@ def _parse_fact(text: str) -> Fact:
 def _read_archive(file: OpenedFile) -> Checkpoint:
     check_archive(file)
     sha256 = file.sha256()
-    content = _load(file)
+    return checkpoint_of(file, sha256, _load(file))
+
+
+def checkpoint_of(file: OpenedFile, sha256: str, content: object) -> Checkpoint:
+    """What the content of a file of torch.save is as a checkpoint; raises CheckpointError where it is none."""
     layout, found = _find_weights(file.path, content)
     return Checkpoint(
         path=file.path,
@@ -119,9 +124,15 @@ def _read_archive(file: OpenedFile) -> Checkpoint:
 
 
 def _load(file: OpenedFile) -> object:
+    with loading(file), torch.serialization.safe_globals([argparse.Namespace]):
+        return torch.load(file.stream, map_location="cpu", weights_only=True)
+
+
+@contextmanager
+def loading(file: OpenedFile) -> Iterator[None]:
+    """Raise as CheckpointError whatever torch raises for a file in the block."""
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(file.stream, map_location="cpu", weights_only=True)
+        yield
     # torch raises at least five kinds of error for a damaged or made-up file.
     except Exception as error:
         reason = re.split(r"\. |\n", str(error).strip())[0] or type(error).__name__

@@ -7,15 +7,16 @@ torch's own list of what is safe to unpickle also has constructors that allocate
 from __future__ import annotations
 
 import pickletools
+import shlex
 
 from mechint.codes import Code
 from mechint.errors import CheckpointError
 
-__all__ = ["check_pickle"]
+__all__ = ["SAFE_GLOBALS", "check_pickle"]
 
 _STORAGES = ("BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short")
 _DTYPES = ("bfloat16", "bool", "float16", "float32", "float64", "int16", "int32", "int64", "int8", "uint8")
-_SAFE_GLOBALS = frozenset(
+SAFE_GLOBALS = frozenset(
     {
         "argparse Namespace",
         "collections OrderedDict",
@@ -40,8 +41,11 @@ _SAFE_OPCODES = frozenset(
 """The instructions of protocol 2, torch.save's default, that torch's safe reader knows."""
 
 
-def check_pickle(path: str, pickled: bytes) -> None:
-    """Refuse a pickle that names anything but plain values and dense tensors; nothing in it is run."""
+def check_pickle(path: str, pickled: bytes, *, names: bool = True) -> None:
+    """Refuse a pickle that names anything but plain values and dense tensors; nothing in it is run.
+
+    With ``names=False`` it may name other things too, for a reader that calls none of them.
+    """
     try:
         named, opcodes = _scan(pickled)
     # pickletools lets several kinds of error out for damaged pickles.
@@ -49,14 +53,13 @@ def check_pickle(path: str, pickled: bytes) -> None:
         raise CheckpointError(
             f"{path}: its description of the weights is damaged ({error}); save it again", code=Code.DAMAGED
         ) from None
-    strange = [name for name in named if name not in _SAFE_GLOBALS]
-    if strange:
+    strange = [name for name in named if name not in SAFE_GLOBALS]
+    if strange and names:
         listed = ", ".join(ascii(name.replace(" ", "."))[1:-1][:100] for name in strange[:8])
         raise CheckpointError(
             f"{path}: holds more than weights and plain values: {listed}{' …' if len(strange) > 8 else ''}; such "
             "things can run code or fill the memory, so they are not loaded\n"
-            "  hint: where it was made, keep only the weights: torch.save({'model': model.state_dict(), "
-            "'model_args': {'n_head': …}}, path)",
+            f"  hint: `mechint convert {shlex.quote(path)} NEW.pt` takes the weights out and runs nothing",
             code=Code.UNSAFE,
         )
     if not opcodes <= _SAFE_OPCODES:

@@ -17,6 +17,7 @@ from mechint.cli.ask import HELP, say_error
 from mechint.cli.cache import cache
 from mechint.cli.come_over import import_kconfig
 from mechint.cli.compare import compare
+from mechint.cli.convert import convert
 from mechint.cli.explain import explain
 from mechint.cli.gate import baseline, selftest
 from mechint.cli.look import doctor, methods, schema, task
@@ -51,6 +52,7 @@ _COMMANDS = (
     explain,
     cache,
     train,
+    convert,
     import_kconfig,
 )
 

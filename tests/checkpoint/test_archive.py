@@ -101,7 +101,7 @@ def test_a_payload_in_a_tar_is_not_run(write, canary):
 @pytest.mark.parametrize("form", ["REDUCE protocol 2", "STACK_GLOBAL", "INST", "BUILD", "py2 builtins"])
 def test_torch_refuses_payloads_too_even_when_told_to_load_everything(write, canary, form, monkeypatch):
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
-    monkeypatch.setattr("mechint.checkpoint.archive.check_pickle", lambda path, pickled: None)
+    monkeypatch.setattr("mechint.checkpoint.archive.check_pickle", lambda path, pickled, names: None)
     with pytest.raises(CheckpointError, match="torch cannot read it"):
         read_checkpoint(write(hostile.with_pickle(hostile.PAYLOADS[form](canary))))
 

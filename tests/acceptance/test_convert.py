@@ -1,0 +1,40 @@
+"""A checkpoint with more than weights, from its refusal to its analysis."""
+
+import pathlib
+
+import torch
+
+from tests.hostile.archives import checkpoint_of
+
+
+def save_odd(workspace) -> pathlib.Path:
+    """As a trainer leaves it, with a path among its facts."""
+    path = workspace.folder / "odd.pt"
+    torch.save(checkpoint_of(where=pathlib.PurePosixPath("/data")), path)
+    return path
+
+
+def test_the_refusal_says_how_and_the_new_file_opens(workspace):
+    path = save_odd(workspace)
+    refused = workspace.mechint("doctor", str(path))
+    assert refused.code == 7
+    assert f"mechint convert {path} NEW.pt" in refused.err
+    converted = workspace.mechint("convert", str(path), "new.pt")
+    assert converted.code == 0
+    assert "facts: n_head, seed" in converted.out
+    assert "passed over, without importing: argparse.Namespace, pathlib.PurePosixPath" in converted.out
+    assert workspace.mechint("doctor", "new.pt").code == 0
+
+
+def test_a_file_that_is_there_is_kept(workspace):
+    path = save_odd(workspace)
+    (workspace.folder / "new.pt").write_text("mine")
+    refused = workspace.mechint("convert", str(path), "new.pt")
+    assert (refused.code, "is there already" in refused.err) == (4, True)
+    assert (workspace.folder / "new.pt").read_text() == "mine"
+
+
+def test_nothing_is_left_where_there_are_no_weights(workspace):
+    torch.save({"a": pathlib.PurePosixPath("b")}, workspace.folder / "none.pt")
+    assert workspace.mechint("convert", "none.pt", "new.pt").code == 7
+    assert not (workspace.folder / "new.pt").exists()
