@@ -96,8 +96,9 @@ def _ours(model: Any, clean: torch.Tensor, corrupted: torch.Tensor) -> Sweeps:
 
 
 def _sweep(subject: Subject, ran: Examples, given: Examples, kind: str, cells: list[Cell]) -> torch.Tensor:
-    def read(readout: Readout, _: Examples) -> torch.Tensor:
-        return _difference(readout.logits())
+    def read(readout: Readout, examples: Examples) -> torch.Tensor:
+        right, wrong = readout.logits_of(torch.tensor([[RIGHT, WRONG]]).expand(len(examples), -1)).unbind(1)
+        return right - wrong
 
     source = activations(subject, given, [Site(layer, kind) for layer in range(LAYERS)])
     return sweep(subject, run_base(subject, ran), source, cells, read, Journal()).mean(1)
