@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mechint.circuit.space import Site
 from mechint.search.base_run import Base
 from mechint.search.passes import Begin
+from mechint.subject.fused import fused
 from mechint.subject.intervene import Edit, edited
 from mechint.subject.joining import Entry
 from mechint.subject.narrow import find_mlp, narrowed
@@ -96,6 +97,8 @@ class PatchedRun:
     """Keys and values that passes may use; None where they begin at the first position."""
     narrow: tuple[nn.Module, ...] = ()
     """Modules of the last layer that may compute the positions alone whose predictions are read."""
+    written_out: tuple[nn.Module, ...] = ()
+    """Activation functions that one kernel may compute."""
     joining: bool = False
     """Whether interventions that enter at different places may share a pass."""
     behind: bool = False
@@ -123,6 +126,7 @@ class PatchedRun:
         with ExitStack() as stack:
             stack.enter_context(edited(self.subject, {site: static.pop(site) for site in _entered(static)}))
             stack.enter_context(resumed(self.subject, self.base.recorded, entries, position))
+            stack.enter_context(fused(self.written_out))
             for module in self._narrow({*static, *edits}):
                 stack.enter_context(narrowed(module, where))
             stack.enter_context(edited(self.subject, static))

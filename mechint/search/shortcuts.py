@@ -16,6 +16,7 @@ from mechint.circuit.space import Site
 from mechint.errors import first_line
 from mechint.journal import Journal
 from mechint.search.patched_run import PatchedRun, Placed, first_true
+from mechint.subject.fused import find_written_out
 from mechint.subject.joining import Entry, find_attention
 from mechint.subject.narrow import find_mlp, find_projection
 from mechint.subject.resume import recording
@@ -32,7 +33,9 @@ _FIRST = Entry(layer=0)
 def try_shortcuts(plain: PatchedRun, positions: Collection[int], journal: Journal) -> PatchedRun:
     """The run with the shortcuts that its model allows; interventions begin at ``positions``."""
     run = _try_prefix(plain, set(positions) - {0}, journal)
-    return _try_joining(_try_narrow(run, journal), journal)
+    for attempt in (_try_narrow, _try_fused, _try_joining):
+        run = attempt(run, journal)
+    return run
 
 
 def _try_prefix(run: PatchedRun, positions: set[int], journal: Journal) -> PatchedRun:
@@ -65,6 +68,18 @@ def _try_narrow(run: PatchedRun, journal: Journal) -> PatchedRun:
     if why is None:
         return trying
     _note_once(journal, f"the last layer is run at all positions: at single ones {why}")
+    return run
+
+
+def _try_fused(run: PatchedRun, journal: Journal) -> PatchedRun:
+    """With activation functions that are computed at once."""
+    trying = replace(run, written_out=find_written_out(run.subject.model))
+    if not trying.written_out:
+        return run
+    why = _differs(trying, [Entry(layer=run.subject.shape.n_layer - 1)], position=0)
+    if why is None:
+        return trying
+    _note_once(journal, f"activation functions are computed as they are written out: at once {why}")
     return run
 
 

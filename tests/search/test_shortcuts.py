@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers.activations import NewGELUActivation
 
 from mechint.circuit.space import Site
 from mechint.journal import Journal
@@ -88,6 +89,14 @@ class Minding(MLP):
 
     def forward(self, x):
         return super().forward(x) * x.shape[1]
+
+
+def test_a_function_that_is_another_than_it_is_taken_for_is_left_as_it_is(monkeypatch, tmp_path):
+    subject = open_family(save(FAMILIES["gpt2"], tmp_path))
+    monkeypatch.setattr(NewGELUActivation, "forward", lambda _, given: given.relu())
+    run, notes = tried(subject)
+    assert run.written_out == ()
+    assert notes == ["activation functions are computed as they are written out: at once gpt2 computes other numbers"]
 
 
 def test_a_module_that_minds_where_it_is_run_is_run_everywhere():
