@@ -64,16 +64,19 @@ def sweep(
     is what the passes may hold, in bytes, beside the base and the source.
     """
     placed = [place(subject, base, source, cell) for cell in cells]
+    values = read(base.readout, base.examples).cpu().repeat(len(cells), 1)
     positions = {cell.begin.position for cell in placed if cell.begin is not None}
+    if not positions:
+        return values
     running = try_shortcuts(PatchedRun(subject=subject, base=base, read=read), positions, journal)
     begins = {number: begin for number, cell in enumerate(placed) if (begin := running.begin(cell)) is not None}
-    values = read(base.readout, base.examples).cpu().repeat(len(cells), 1)
     values[list(begins)] = torch.nan
     found = Finished.find(journal, stage, digest_of(subject, base, placed, read), values)
-    if not begins:
-        return found.values
     longest = min(begins, key=lambda number: (begins[number].position, begins[number].entry))
-    _measure(running, placed[longest], begins.pop(longest), longest, budget, found, journal)
+    begin = begins.pop(longest)
+    if not found.most:
+        found.most, alone = _measure(running, placed[longest], begin, budget, journal)
+        found.add([longest], lambda: alone, last=not begins)
     passes = plan_passes(
         begins,
         examples=len(base.examples),
@@ -95,12 +98,8 @@ def sweep(
     return found.values
 
 
-def _measure(
-    running: PatchedRun, cell: Placed, begin: Begin, number: int, budget: int, found: Finished, journal: Journal
-) -> None:
-    """Run an intervention that takes most, alone, and find how many fit in a pass."""
-    if found.most:
-        return
+def _measure(running: PatchedRun, cell: Placed, begin: Begin, budget: int, journal: Journal) -> tuple[int, Tensor]:
+    """How many interventions fit in a pass, by one that takes most, run alone; and its values ``[1 b]``."""
     with PeakMemory() as memory:
         values = running.values(running.predict([cell], [begin.entry], begin.position).last, 1)
     taken = _BESIDE * memory.peak
@@ -109,8 +108,7 @@ def _measure(
             f"one intervention on {len(running.base.examples)} examples takes {taken / 2**20:.0f} MiB, which is "
             f"more than the {budget / 2**20:.0f} MiB that a sweep may take"
         )
-    found.most = max(1, budget // taken)
-    found.add([number], lambda: values, last=len(found.values) == 1)
+    return max(1, budget // taken), values
 
 
 def _read_together(passes: Sequence[Pass], readout: Readout, budget: int) -> Iterator[list[Pass]]:

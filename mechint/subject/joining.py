@@ -57,7 +57,7 @@ def let_in(
     ``entries`` are those of all copies, in their order, and ``known`` the recorded activations ``[b p u]``, of which
     the pass computes the positions from ``start`` on.
     """
-    stream, at_heads = known[Site(layer, "resid_pre")][:, start:], Site(layer, "z")
+    stream, heads = known[Site(layer, "resid_pre")][:, start:], Site(layer, "z")
     examples = len(stream)
     before, early, late = (
         examples * count
@@ -74,7 +74,7 @@ def let_in(
 
     hold(stack, subject.block(layer).register_forward_pre_hook(join_stream, with_kwargs=True))
     if late > early:
-        _let_in_behind(subject, at_heads, known[at_heads][:, start:], early, late, stack)
+        _let_in_behind(subject, heads, known[heads][:, start:], early, late, stack)
 
 
 def _let_in_behind(subject: Subject, site: Site, heads: Tensor, early: int, late: int, stack: ExitStack) -> None:
