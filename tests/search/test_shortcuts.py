@@ -55,25 +55,24 @@ def test_that_it_takes_none_is_not_said_where_none_are_needed():
     assert tried(subject_of(random_model()), positions={0})[1] == []
 
 
-def test_heads_that_were_recorded_otherwise_are_not_entered_with():
-    """The stream of the last layer is entered with all the same."""
+def tried_with_twice(site):
+    """The run, and the notes, where twice of what a site gave is recorded."""
     subject = subject_of(random_model())
     base = base_of(subject)
-    heads = Site(1, "z")
-    changed = {**base.recorded.activations, heads: 2 * base.recorded.activations[heads]}
-    run, notes = tried(subject, replace(base, recorded=Recorded(activations=changed, others=base.recorded.others)))
-    assert not run.behind
-    assert run.joining
+    wrong = {**base.recorded.activations, site: 2 * base.recorded.activations[site]}
+    return tried(subject, replace(base, recorded=Recorded(activations=wrong, others=base.recorded.others)))
+
+
+def test_heads_that_were_recorded_otherwise_are_not_entered_with():
+    """The stream of the last layer is entered with all the same."""
+    run, notes = tried_with_twice(Site(1, "z"))
+    assert (run.joining, run.behind) == (True, False)
     assert notes[1].endswith("begin with the layer: behind attention gpt2-nanogpt computes other numbers")
 
 
 def test_a_stream_that_was_recorded_otherwise_is_not_joined_with():
-    subject = subject_of(random_model())
-    base = base_of(subject)
-    stream = Site(1, "resid_pre")
-    changed = {**base.recorded.activations, stream: 2 * base.recorded.activations[stream]}
-    run, notes = tried(subject, replace(base, recorded=Recorded(activations=changed, others=base.recorded.others)))
-    assert not run.joining
+    run, notes = tried_with_twice(Site(1, "resid_pre"))
+    assert (run.joining, run.behind) == (False, False)
     assert notes[-1].startswith("interventions that begin at different layers are run apart")
 
 
