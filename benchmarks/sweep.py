@@ -3,7 +3,7 @@
 ``pip install "transformer-lens<4" nnsight`` first: version 4 no longer has an implementation of its own. Random
 weights, so nothing is downloaded. Every program is given one sweep to warm up; then they take turns, and the least time
 counts. A forward-equivalent is the time of one plain forward pass of that program's own model on the same batch, with
-all of its logits.
+all of its logits. mechint makes the logits of the metric's two tokens alone, as its metric ``logit_diff`` does.
 """
 
 from __future__ import annotations
@@ -39,9 +39,15 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--peers", nargs="*", default=["transformer_lens", "nnsight"])
+    options.add_argument(
+        "--one-token", action="store_true", help="clean and corrupted differ at the middle token alone"
+    )
     chosen = options.parse_args()
     model = _random_gpt2()
     tokens = torch.randint(VOCAB, (2, BATCH, LENGTH), generator=torch.Generator().manual_seed(1))
+    if chosen.one_token:
+        same = torch.arange(LENGTH) != LENGTH // 2
+        tokens[0, :, same] = tokens[1, :, same]
     programs = {"mechint": _ours(model, *tokens)}
     if "transformer_lens" in chosen.peers:
         programs["TransformerLens"] = _transformer_lens(model, *tokens)
@@ -96,8 +102,9 @@ def _ours(model: Any, clean: torch.Tensor, corrupted: torch.Tensor) -> Sweeps:
 
 
 def _sweep(subject: Subject, ran: Examples, given: Examples, kind: str, cells: list[Cell]) -> torch.Tensor:
-    def read(readout: Readout, _: Examples) -> torch.Tensor:
-        return _difference(readout.logits())
+    def read(readout: Readout, examples: Examples) -> torch.Tensor:
+        right, wrong = readout.logits_of(torch.tensor([[RIGHT, WRONG]]).expand(len(examples), -1)).unbind(1)
+        return right - wrong
 
     source = activations(subject, given, [Site(layer, kind) for layer in range(LAYERS)])
     return sweep(subject, run_base(subject, ran), source, cells, read, Journal()).mean(1)

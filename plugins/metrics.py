@@ -180,9 +180,8 @@ def _minus_logit_diff(seen: Predictions) -> Tensor:
 
 def _mean_logit(seen: Predictions, ids: Tensor) -> Tensor:
     from mechint.task.examples import NO_TOKEN
-    from mechint.task.predictions import values_at
 
-    return values_at(seen.logits, ids, absent=0.0).sum(-1) / (ids != NO_TOKEN).sum(-1)
+    return seen.logits_of(ids, absent=0.0).sum(-1) / (ids != NO_TOKEN).sum(-1)
 
 
 def _log_odds(seen: Predictions) -> Tensor:

@@ -36,10 +36,13 @@ class Base:
 
 
 @torch.no_grad()
-def run_base(subject: Subject, examples: Examples, static: Mapping[Site, Edit] | None = None) -> Base:
+def run_base(
+    subject: Subject, examples: Examples, static: Mapping[Site, Edit] | None = None, sites: Sequence[Site] = ()
+) -> Base:
     """Run the examples, under edits that every intervention finds in place, and record the run.
 
-    The edits must treat every position by itself.
+    The edits must treat every position by itself. What is put at ``sites``, and at streams and heads, is compared with
+    what is there already, so that no pass computes what does not change.
     """
     held = dict(static or {})
     cached, why_whole = None, why_no_prefix(subject)
@@ -47,14 +50,14 @@ def run_base(subject: Subject, examples: Examples, static: Mapping[Site, Edit] |
     if why_whole is None:
         caching = Caching(subject)
         try:
-            recorded, readout = _record(caching.subject, examples, held)
+            recorded, readout = _record(caching.subject, examples, held, sites)
         except Exception as error:  # what a family does not allow, it raises in its own way
             why_whole = f"{subject.architecture.name} does not run with a cache: {first_line(error)}"
         else:
             cached = caching.cached(examples.tokens.shape[1])
             why_whole = None if cached else f"{subject.architecture.name} caches something else than keys and values"
     if recorded is None or readout is None:
-        recorded, readout = _record(subject, examples, held)
+        recorded, readout = _record(subject, examples, held, sites)
     return Base(examples=examples, static=held, recorded=recorded, readout=readout, cached=cached, why_whole=why_whole)
 
 
@@ -66,7 +69,9 @@ def activations(
         return capture(subject, sites, examples.tokens, examples.mask)
 
 
-def _record(subject: Subject, examples: Examples, static: Mapping[Site, Edit]) -> tuple[Recorded, Readout]:
-    with edited(subject, static), recording(subject) as recorded:
+def _record(
+    subject: Subject, examples: Examples, static: Mapping[Site, Edit], sites: Sequence[Site]
+) -> tuple[Recorded, Readout]:
+    with edited(subject, static), recording(subject, sites) as recorded:
         readout = subject.readout(examples.tokens, examples.mask, examples.where)
     return recorded, readout

@@ -53,7 +53,7 @@ class Finished:
 def digest_of(subject: Subject, base: Base, placed: Sequence[Placed], read: Read) -> str:
     """A hash of all that the values of a sweep depend on; of ``read`` what it makes of the base run."""
     digest = hashlib.sha256(f"{subject.sha256} {base.examples.sha256}".encode())
-    for tensor in (*base.recorded.streams.values(), base.readout.last, read(base.readout, base.examples)):
+    for tensor in (*base.recorded.activations.values(), base.readout.last, read(base.readout, base.examples)):
         digest.update(_content(tensor))
     numbers: dict[tuple[object, ...], int] = {}  # of the tensors, so that each is hashed once
 

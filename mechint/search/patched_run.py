@@ -1,8 +1,8 @@
-"""One forward pass for several interventions, begun where the first of them begins."""
+"""One forward pass for several interventions, each of which enters where it begins to change something."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -12,15 +12,17 @@ from torch import Tensor, nn
 from mechint.circuit.space import Site
 from mechint.search.base_run import Base
 from mechint.search.passes import Begin
+from mechint.subject.fused import fused
 from mechint.subject.intervene import Edit, edited
-from mechint.subject.narrow import narrowed
+from mechint.subject.joining import Entry
+from mechint.subject.narrow import find_mlp, narrowed
 from mechint.subject.prefix import Cached, following
 from mechint.subject.readout import Readout
 from mechint.subject.resume import resumed
 from mechint.subject.subject import Subject
 from mechint.task.examples import Examples
 
-__all__ = ["Cell", "Patch", "PatchedRun", "Placed", "Put", "Read", "place"]
+__all__ = ["Cell", "Patch", "PatchedRun", "Placed", "Put", "Read", "first_true", "place"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,6 +40,9 @@ class Patch:
 
 Cell = tuple[Patch, ...]
 """One intervention: the places that are patched together, in this order."""
+
+_BEHIND = frozenset({"z", "attn_out", "resid_mid", "mlp_post", "mlp_out", "resid_post"})
+"""Kinds of sites that a layer's attention has no part in."""
 
 Read = Callable[[Readout, Examples], Tensor]
 """From predictions on some examples, one after another as often as they are patched, to one value each ``[b]``."""
@@ -58,7 +63,8 @@ class Placed:
     """An intervention, and where it begins."""
 
     puts: tuple[Put, ...]
-    begin: Begin
+    begin: Begin | None
+    """None where all that it puts is there already."""
 
 
 def place(subject: Subject, base: Base, source: Mapping[Site, Tensor], cell: Cell) -> Placed:
@@ -77,7 +83,7 @@ def place(subject: Subject, base: Base, source: Mapping[Site, Tensor], cell: Cel
                 value=value.to(subject.device).expand(*shape, width),
             )
         )
-    return Placed(puts=tuple(puts), begin=_begin(base.examples, puts))
+    return Placed(puts=tuple(puts), begin=_begin(base, puts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,27 +93,47 @@ class PatchedRun:
     subject: Subject
     base: Base
     read: Read
-    cached: Cached | None
+    cached: Cached | None = None
     """Keys and values that passes may use; None where they begin at the first position."""
-    last_mlp: nn.Module | None
-    """What may compute the positions alone whose predictions are read; None where it must compute all."""
+    narrow: tuple[nn.Module, ...] = ()
+    """Modules of the last layer that may compute the positions alone whose predictions are read."""
+    written_out: tuple[nn.Module, ...] = ()
+    """Activation functions that one kernel may compute."""
+    joining: bool = False
+    """Whether interventions that enter at different places may share a pass."""
+    behind: bool = False
+    """Whether they may enter behind a layer's attention."""
 
-    def predict(self, cells: Sequence[Placed], begin: Begin) -> Readout:
-        """What the model predicts of every example under some interventions, one after another, in one pass."""
-        base, copies = self.base, len(cells)
+    def begin(self, cell: Placed) -> Begin | None:
+        """Where an intervention may begin."""
+        if cell.begin is None:
+            return None
+        entry = cell.begin.entry
+        return Begin(
+            entry=Entry(layer=entry.layer, behind=entry.behind and self.behind),
+            position=0 if self.cached is None else cell.begin.position,
+        )
+
+    def predict(self, cells: Sequence[Placed], entries: Sequence[Entry], position: int) -> Readout:
+        """What the model predicts of every example under some interventions, one after another, in one pass.
+
+        They stand in the order in which they enter.
+        """
+        copies = len(cells)
         again = self._again(copies)
-        where = again.where[:, begin.position :]
-        static, edits = self._static(begin, copies), _edits(cells, begin.position)
+        where = again.where[:, position:]
+        static, edits = self._static(entries[0].layer, position), _edits(cells, len(self.base.examples), position)
         with ExitStack() as stack:
-            if begin.layer >= 0:
-                stack.enter_context(resumed(self.subject, base.recorded, begin.layer, copies, begin.position))
-            if self.last_mlp is not None and not self._sees_mlp({*static, *edits}):
-                stack.enter_context(narrowed(self.last_mlp, where))
+            stack.enter_context(edited(self.subject, {site: static.pop(site) for site in _entered(static)}))
+            stack.enter_context(resumed(self.subject, self.base.recorded, entries, position))
+            stack.enter_context(fused(self.written_out))
+            for module in self._narrow({*static, *edits}):
+                stack.enter_context(narrowed(module, where))
             stack.enter_context(edited(self.subject, static))
             stack.enter_context(edited(self.subject, edits))
-            return self._from(begin.position, copies).readout(
-                again.tokens[:, begin.position :],
-                again.mask if begin.position == 0 else None,
+            return self._from(position, copies).readout(
+                again.tokens[:, position:],
+                again.mask if position == 0 else None,
                 where,
             )
 
@@ -119,10 +145,12 @@ class PatchedRun:
     def _again(self, copies: int) -> Examples:
         return self.base.examples.take(torch.arange(len(self.base.examples)).repeat(copies))
 
-    def _sees_mlp(self, sites: set[Site]) -> bool:
-        """Whether one of the sites lies in the last MLP, or is put together of what that gives."""
+    def _narrow(self, sites: set[Site]) -> tuple[nn.Module, ...]:
+        """The modules that lie around none of the sites, and give nothing that one of them is put together of."""
         last = self.subject.shape.n_layer - 1
-        return any(Site(last, kind) in sites for kind in ("resid_mid", "mlp_post", "mlp_out"))
+        seen = any(Site(last, kind) in sites for kind in ("resid_mid", "mlp_post", "mlp_out"))
+        mlp = find_mlp(self.subject, last)
+        return tuple(module for module in self.narrow if not (seen and module is mlp))
 
     def _from(self, position: int, copies: int) -> Subject:
         if position == 0:
@@ -130,13 +158,13 @@ class PatchedRun:
         assert self.cached is not None
         return following(self.subject, self.cached, position, copies, self.base.examples.mask)
 
-    def _static(self, begin: Begin, copies: int) -> dict[Site, Edit]:
-        """The base's edits that the recorded stream does not hold already."""
-        entered = Site(begin.layer, "resid_pre")
+    def _static(self, layer: int, position: int) -> dict[Site, Edit]:
+        """The base's edits from a layer on."""
+        examples = len(self.base.examples)
         return {
-            site: _for_copies(edit, copies, begin.position)
+            site: _for_copies(edit, examples, position)
             for site, edit in self.base.static.items()
-            if site.layer >= begin.layer and site != entered
+            if site.layer >= layer
         }
 
 
@@ -147,26 +175,42 @@ def _read_next(subject: Subject, site: Site, others: set[Site]) -> Site:
     return following_site if site.kind == "resid_post" and there and following_site not in others else site
 
 
-def _begin(examples: Examples, puts: Sequence[Put]) -> Begin:
-    """The first layer, and the first position at which something is put or predictions are read."""
-    first = _first_true(examples.where)
-    for put in puts:
-        first = min(first, 0 if put.where is None else _first_true(put.where))
-    return Begin(layer=min((put.site.layer for put in puts), default=0), position=first)
+def _entered(sites: Iterable[Site]) -> list[Site]:
+    """Those with whose activations copies enter a pass."""
+    return [site for site in sites if site.kind in ("resid_pre", "z")]
 
 
-def _first_true(where: Tensor) -> int:
+def _begin(base: Base, puts: Sequence[Put]) -> Begin | None:
+    """The earliest place of all, and the first position at which something changes or predictions are read."""
+    changed = [at for put in puts if (at := _first_change(base, put)) is not None]
+    if not changed:
+        return None
+    entry = min(Entry(layer=put.site.layer, behind=put.site.kind in _BEHIND) for put in puts)
+    return Begin(entry=entry, position=min(first_true(base.examples.where), *changed))
+
+
+def _first_change(base: Base, put: Put) -> int | None:
+    """The first position of a token at which something else is put than is there; None where nothing is."""
+    where = base.examples.real if put.where is None else put.where & base.examples.real
+    there = base.recorded.activations.get(put.site)
+    if there is not None:
+        value = put.value[..., put.units].to(there.dtype)
+        where = where & (value != there[..., put.units]).any(-1).to(where.device)
+    return first_true(where) if where.any() else None
+
+
+def first_true(where: Tensor) -> int:
     """The first column of ``[b p]`` that is true in a row; the last column where none is."""
     columns = where.any(0).nonzero()
     return int(columns[0]) if len(columns) else where.shape[1] - 1
 
 
-def _for_copies(edit: Edit, copies: int, start: int) -> Edit:
+def _for_copies(edit: Edit, examples: int, start: int) -> Edit:
     """The edit of ``[b p u]`` for activations ``[c*b s u]`` of several copies and of the positions from one on."""
 
     def each(activation: Tensor) -> Tensor:
         parts = []
-        for part in activation.chunk(copies):
+        for part in activation.split(examples):
             whole = torch.nn.functional.pad(part, (0, 0, start, 0))  # [b p u]
             parts.append(edit(whole)[:, start:])
         return torch.cat(parts)
@@ -174,19 +218,19 @@ def _for_copies(edit: Edit, copies: int, start: int) -> Edit:
     return each
 
 
-def _edits(cells: Sequence[Placed], start: int) -> dict[Site, Edit]:
+def _edits(cells: Sequence[Placed], examples: int, start: int) -> dict[Site, Edit]:
     """One edit a site, which puts every intervention's values in its own copy of the examples."""
     by_site: dict[Site, list[tuple[int, Put]]] = {}
     for copy, cell in enumerate(cells):
         for put in cell.puts:
             by_site.setdefault(put.site, []).append((copy, put))
-    return {site: _put_all(puts, len(cells), start) for site, puts in by_site.items()}
+    return {site: _put_all(puts, examples, start) for site, puts in by_site.items()}
 
 
-def _put_all(puts: Sequence[tuple[int, Put]], copies: int, start: int) -> Edit:
+def _put_all(puts: Sequence[tuple[int, Put]], examples: int, start: int) -> Edit:
     def put_all(activation: Tensor) -> Tensor:
         changed = activation.clone(memory_format=torch.contiguous_format)
-        by_copy = changed.unflatten(0, (copies, -1))  # [c b s u]
+        by_copy = changed.unflatten(0, (-1, examples))  # [c b s u]
         for copy, put in puts:
             there, value = by_copy[copy][..., put.units], put.value[:, start:, put.units].to(activation.dtype)
             if put.where is None:

@@ -142,7 +142,7 @@ def measure_exactly(
     sites = [site for grid in grids for site in grid.sites]
     parts = []
     for batch in patching.batches():
-        base = run_base(patching.subject, batch.base)
+        base = run_base(patching.subject, batch.base, sites=sites)
         source = activations(patching.subject, batch.source, sites)
         cells = [cell for grid in grids for cell in grid.cells(batch.base)]
         chosen = list(range(len(cells))) if only is None else list(only)

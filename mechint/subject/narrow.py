@@ -1,7 +1,7 @@
-"""Letting the last MLP compute only the positions whose predictions are read.
+"""Letting the last layer compute only the positions whose predictions are read.
 
-An MLP treats every position by itself, and after the last block nothing mixes them any more. So at the other positions
-the last MLP is in vain; it adds zero there.
+A module that treats every position by itself, as an MLP does and the projection of what the heads gave, need not be run
+at the other positions after which nothing mixes them any more. It adds zero there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mechint.circuit.space import Site
 from mechint.subject.subject import Subject
 
-__all__ = ["find_mlp", "narrowed"]
+__all__ = ["find_mlp", "find_projection", "narrowed"]
 
 
 def find_mlp(subject: Subject, layer: int) -> nn.Module | None:
@@ -26,19 +26,28 @@ def find_mlp(subject: Subject, layer: int) -> nn.Module | None:
     return subject.module(f"{block}.{inside[0]}") if len(inside) > 1 else None
 
 
+def find_projection(subject: Subject, layer: int) -> nn.Module | None:
+    """The module that projects what a layer's heads gave; None where the table does not name it."""
+    tap = subject.architecture.sites.get("z")
+    if tap is None or tap.side == "out" or tap.flat:
+        return None
+    return subject.module(subject.architecture.path(tap.module, layer))
+
+
 @contextmanager
-def narrowed(mlp: nn.Module, where: Tensor) -> Iterator[None]:
-    """Run the MLP only where ``where`` ``[b p]`` is true, and give zero elsewhere."""
-    whole = mlp.forward
+def narrowed(module: nn.Module, where: Tensor) -> Iterator[None]:
+    """Run a module only where ``where`` ``[b p]`` is true, and give zero elsewhere."""
+    whole = module.forward
 
     def forward(stream: Tensor) -> Tensor:
         at = where.to(stream.device)
-        result = stream.new_zeros(stream.shape)
-        result[at] = whole(stream[at].unsqueeze(0)).squeeze(0).to(stream.dtype)
+        narrow = whole(stream[at].unsqueeze(0)).squeeze(0)  # [n u]
+        result = stream.new_zeros(*at.shape, narrow.shape[-1])
+        result[at] = narrow.to(stream.dtype)
         return result
 
-    mlp.forward = forward
+    module.forward = forward
     try:
         yield
     finally:
-        del mlp.forward
+        del module.forward

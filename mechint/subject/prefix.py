@@ -76,7 +76,7 @@ def following(subject: Subject, cached: Cached, start: int, copies: int, mask: T
     def forward(model: nn.Module, tokens: Tensor, _mask: Tensor | None) -> Tensor:
         cache = DynamicCache()
         cache.layers = [
-            PrefixLayer(keys[:, :, :start], values[:, :, :start], copies)
+            PrefixLayer(keys[:, :, :start], values[:, :, :start])
             for keys, values in zip(cached.keys, cached.values, strict=True)
         ]
         shape = torch.Size((tokens.shape[0], start + tokens.shape[1]))

@@ -12,12 +12,12 @@ __all__ = ["PrefixLayer"]
 
 
 class PrefixLayer(DynamicLayer):
-    """The keys and values ``[b g p k]`` of a prefix, for passes on ``copies`` of its examples one after another."""
+    """The keys and values ``[b g p k]`` of a prefix, for passes on copies of its examples one after another."""
 
-    def __init__(self, keys: Tensor, values: Tensor, copies: int) -> None:
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.keys, self.values = keys, values  # from which the length of the prefix is read
-        self._keys, self._values, self._copies = keys, values, copies
+        self._keys, self._values = keys, values
         self.dtype, self.device = keys.dtype, keys.device
         self.is_initialized = True
 
@@ -26,5 +26,6 @@ class PrefixLayer(DynamicLayer):
         return self._after(self._keys, key_states), self._after(self._values, value_states)
 
     def _after(self, prefix: Tensor, own: Tensor) -> Tensor:
-        again = prefix.unsqueeze(0).expand(self._copies, *prefix.shape)  # [c b g p k]
-        return torch.cat([again, own.unflatten(0, again.shape[:2])], dim=-2).flatten(0, 1)
+        by_copy = own.unflatten(0, (-1, len(prefix)))  # [c b g p k]
+        again = prefix.unsqueeze(0).expand(len(by_copy), *prefix.shape)
+        return torch.cat([again, by_copy], dim=-2).flatten(0, 1)

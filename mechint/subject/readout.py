@@ -36,6 +36,15 @@ class Readout:
         logits: Tensor = self.last[rows] if self.unembed is None else self.unembed(self.last[rows])
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
+    def logits_of(self, ids: Tensor, rows: slice = slice(None)) -> Tensor:
+        """Logits ``[n a]`` of token ids ``[n a]``, made alone where the unembedding allows it."""
+        if type(self.unembed) is not nn.Linear:
+            return self.logits(rows).gather(-1, ids)
+        logits = torch.einsum("nd,nad->na", self.last[rows], self.unembed.weight[ids])
+        if self.unembed.bias is not None:
+            logits = logits + self.unembed.bias[ids]
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
     def pieces(self, most: int) -> Iterator[slice]:
         """Cut the positions so that a piece's logits are at most ``most`` numbers, or those of one position."""
         size = max(1, most // self.n_vocab)

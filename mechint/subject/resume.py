@@ -1,12 +1,12 @@
-"""Starting a forward pass at a layer, from a residual stream that is known.
+"""Starting a forward pass in the middle, from activations that are known.
 
 The model's own forward pass runs, so masks, positions, the last norm and the unembedding are its own. The blocks before
-the layer do nothing but pass on what they got, and the layer reads the stream that is put before it.
+the first layer that anything enters do nothing but pass on what they got.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,19 +15,21 @@ import torch
 from torch import Tensor, nn
 
 from mechint.circuit.space import Site
-from mechint.subject.intervene import Edit, edited, replace
+from mechint.subject.intervene import Edit, edited
+from mechint.subject.joining import Entry, find_attention, let_in
 from mechint.subject.subject import Subject
 from mechint.subject.taps import hold
 
-__all__ = ["Recorded", "record", "recording", "resumed"]
+__all__ = ["Entry", "Recorded", "record", "recording", "resumed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Recorded:
     """A forward pass that others can start in the middle of."""
 
-    streams: Mapping[int, Tensor]
-    """The residual stream ``[b p d]`` that each layer read."""
+    activations: Mapping[Site, Tensor]
+    """``[b p u]`` at the stream that each layer reads, at its heads where the table leads to a module of attention, and
+    at sites that were asked for."""
     others: Mapping[int, int]
     """How many values each layer's block returned beside the stream."""
 
@@ -41,39 +43,43 @@ def record(subject: Subject, tokens: Tensor, mask: Tensor | None = None) -> Reco
 
 
 @contextmanager
-def recording(subject: Subject) -> Iterator[Recorded]:
+def recording(subject: Subject, sites: Sequence[Site] = ()) -> Iterator[Recorded]:
     """Keep what every layer reads in the forward pass in the block; the record is complete when that is over."""
     layers = range(subject.shape.n_layer)
-    streams: dict[int, Tensor] = {}
+    activations: dict[Site, Tensor] = {}
     others: dict[int, int] = {}
-
-    def keep(layer: int) -> Edit:
-        def read(stream: Tensor) -> Tensor:
-            streams[layer] = stream
-            return stream
-
-        return read
-
+    streams = [Site(layer, "resid_pre") for layer in layers]
+    heads = [Site(layer, "z") for layer in layers if find_attention(subject, layer) is not None]
     with ExitStack() as stack:
-        stack.enter_context(edited(subject, {Site(layer, "resid_pre"): keep(layer) for layer in layers}))
+        stack.enter_context(edited(subject, {site: _keep(activations, site) for site in (*streams, *heads, *sites)}))
         for layer in layers:
             hold(stack, subject.block(layer).register_forward_hook(_count_others(others, layer)))
-        yield Recorded(streams=streams, others=others)
+        yield Recorded(activations=activations, others=others)
 
 
 @contextmanager
-def resumed(subject: Subject, recorded: Recorded, layer: int, copies: int = 1, start: int = 0) -> Iterator[None]:
-    """Let every forward pass in the block begin at a layer that reads the recorded stream; layers below are skipped.
+def resumed(subject: Subject, recorded: Recorded, entries: Sequence[Entry], start: int = 0) -> Iterator[None]:
+    """Let every forward pass in the block begin where the first of some copies of the recorded examples enters.
 
-    The passes run on the recorded tokens from position ``start`` on, ``copies`` times one after another. Edits below
-    the layer have no effect.
+    The passes run on the recorded tokens from position ``start`` on, once for each of ``entries``, one after another,
+    which stand in the order in which they enter. Edits have no effect on a copy before it enters. Those that the record
+    holds already must be put on before the block at streams and heads, so that they do not change what enters.
     """
-    stream = recorded.streams[layer][:, start:].repeat(copies, 1, 1)
+    assert list(entries) == sorted(entries)
     with ExitStack() as stack:
-        for skipped in range(layer):
+        for skipped in range(entries[0].layer):
             stack.enter_context(_skipped(subject.block(skipped), recorded.others[skipped]))
-        stack.enter_context(edited(subject, {Site(layer, "resid_pre"): replace(stream)}))
+        for layer in range(max(entries[0].layer, 0), entries[-1].layer + 1):
+            let_in(subject, layer, entries, recorded.activations, start, stack)
         yield
+
+
+def _keep(kept: dict[Site, Tensor], site: Site) -> Edit:
+    def read(activation: Tensor) -> Tensor:
+        kept[site] = activation
+        return activation
+
+    return read
 
 
 def _count_others(others: dict[int, int], layer: int) -> Any:

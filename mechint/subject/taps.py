@@ -14,7 +14,7 @@ from mechint.circuit.space import Site
 from mechint.subject.architecture import Tap
 from mechint.subject.subject import Subject
 
-__all__ = ["Edit", "attach"]
+__all__ = ["Edit", "attach", "first_input", "hold", "with_first_input"]
 
 Edit = Callable[[Tensor], Tensor]
 """Takes a site's activation ``[b p u]`` and returns what the model goes on with, of the same shape."""
@@ -45,6 +45,18 @@ def hold(stack: ExitStack, handle: torch.utils.hooks.RemovableHandle) -> None:
     stack.callback(handle.remove)
 
 
+def with_first_input(args: tuple[Any, ...], kwargs: dict[str, Any], tensor: Tensor) -> tuple[Any, dict[str, Any]]:
+    """What a module is called with, and a tensor in the place of its first input."""
+    return ((tensor, *args[1:]), kwargs) if args else (args, {**kwargs, _FIRST: tensor})
+
+
+def first_input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    """What a module reads."""
+    tensor = args[0] if args else kwargs[_FIRST]
+    assert isinstance(tensor, Tensor)
+    return tensor
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Window:
     """How a site's units ``[b p u]`` lie in the tensor that a module takes or gives."""
@@ -56,7 +68,7 @@ class _Window:
     """Of the running pass: examples and positions."""
 
     def remember_batch(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        examples, positions, _ = _first_input(args, kwargs).shape
+        examples, positions, _ = first_input(args, kwargs).shape
         self.batch = (examples, positions)
 
     def edit_output(self, output: Any, edit: Edit) -> Any:
@@ -67,11 +79,11 @@ class _Window:
         return (replaced, *output[1:]) if isinstance(output, tuple) else replaced
 
     def edit_input(self, args: tuple[Any, ...], kwargs: dict[str, Any], edit: Edit) -> Any:
-        tensor = _first_input(args, kwargs)
+        tensor = first_input(args, kwargs)
         replaced = self._apply(tensor, edit)
         if replaced is tensor:
             return None
-        return ((replaced, *args[1:]), kwargs) if args else (args, {**kwargs, _FIRST: replaced})
+        return with_first_input(args, kwargs, replaced)
 
     def _apply(self, tensor: Tensor, edit: Edit) -> Tensor:
         """The tensor with the site's part edited; the very tensor where the edit gives back what it got."""
@@ -125,12 +137,6 @@ _FIRST = "hidden_states"
 """What a module of transformers calls its first input when it is passed by name."""
 
 
-def _first_input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-    tensor = args[0] if args else kwargs[_FIRST]
-    assert isinstance(tensor, Tensor)
-    return tensor
-
-
 def _carry(subject: Subject, site: Site, reader: nn.Module, stack: ExitStack) -> None:
     """Make the block give (what ``reader`` reads) + (what the MLP adds), both after every edit of the pass.
 
@@ -148,7 +154,7 @@ def _carry(subject: Subject, site: Site, reader: nn.Module, stack: ExitStack) ->
         hold(late, branch.register_forward_hook(read_branch))
 
     def read_stream(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        seen["stream"] = _first_input(args, kwargs)
+        seen["stream"] = first_input(args, kwargs)
 
     def read_branch(_module: nn.Module, _inputs: Any, output: Any) -> None:
         seen["branch"] = output[0] if isinstance(output, tuple) else output

@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from mechint.subject.readout import Readout
 from mechint.task.examples import NO_TOKEN, Examples
 
 __all__ = [
@@ -41,22 +42,32 @@ class Right:
 class Predictions:
     """A model's predictions at ``n`` scored positions, with what is right there and what the full model predicts."""
 
-    logits: Tensor
-    """``[n v]``, in float32 at least."""
+    readout: Readout
+    rows: slice
+    """The scored positions among those of the readout."""
     right: Right
-    full_logits: Tensor | None = None
-    """The full model's ``[n v]``; None unless the metric says that it needs ``full``."""
+    full_readout: Readout | None = None
+    """The full model's; None unless the metric says that it needs ``full``."""
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """``[n v]``, in float32 at least."""
+        return self.readout.logits(self.rows)
+
+    def logits_of(self, ids: Tensor, *, absent: float) -> Tensor:
+        """Logits ``[n a]`` of token ids ``[n a]`` alone, with ``absent`` where there is no token."""
+        return self.readout.logits_of(ids.clamp(min=0), self.rows).masked_fill(ids == NO_TOKEN, absent)
 
     @cached_property
     def log_probs(self) -> Tensor:
         """``[n v]``."""
         return self.logits.log_softmax(-1)
 
-    @property
+    @cached_property
     def full(self) -> Tensor:
         """The full model's logits ``[n v]``."""
-        assert self.full_logits is not None, "the metric does not say that it needs the full model's predictions"
-        return self.full_logits
+        assert self.full_readout is not None, "the metric does not say that it needs the full model's predictions"
+        return self.full_readout.logits(self.rows)
 
     @cached_property
     def full_log_probs(self) -> Tensor:

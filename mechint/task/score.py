@@ -40,8 +40,7 @@ def read_values(
 
     def read(rows: slice) -> tuple[Tensor, ...]:
         """Each reading's values ``[n]`` at some of the scored positions."""
-        full_logits = None if full is None else full.logits(rows)
-        predictions = Predictions(logits=readout.logits(rows), right=right.take(rows), full_logits=full_logits)
+        predictions = Predictions(readout=readout, rows=rows, right=right.take(rows), full_readout=full)
         return tuple(reading.rows(predictions) for reading in readings)
 
     pieces = list(readout.pieces(MOST_LOGITS))

@@ -97,11 +97,13 @@ def one_by_one(subject, base, source, cells, static):
     return torch.stack(values)
 
 
-def compare(subject, side=None, static=None, **options):
+def compare(subject, side=None, static=None, shared=0, sites=(), **options):
+    """A sweep over all kinds of cells against plain passes, with prompts that have their first tokens in common."""
     base, other = (examples_of(subject, seed, side) for seed in (0, 1))
+    other = replace(other, tokens=torch.cat([base.tokens[:, :shared], other.tokens[:, shared:]], dim=1))
     cells, source = cells_of(subject, side), activations(subject, other, subject.sites())
     journal = Journal()
-    found = sweep(subject, run_base(subject, base, static), source, cells, logit_of_three, journal, **options)
+    found = sweep(subject, run_base(subject, base, static, sites), source, cells, logit_of_three, journal, **options)
     expected = one_by_one(subject, base, source, cells, static or {})
     assert not torch.allclose(expected[0], expected[-1], rtol=1e-2)
     scale = float(expected.abs().max())
@@ -135,6 +137,32 @@ def test_static_edits_hold_in_every_cell(subjects, family, side):
 
 
 @pytest.mark.parametrize("side", [None, "left", "right"])
+@pytest.mark.parametrize("family", ["gpt2", "gpt_neox", "llama", "gemma2"])
+def test_what_the_prompts_have_in_common_is_not_patched_in_vain(subjects, family, side, monkeypatch):
+    """Their first four tokens; half of the places at single positions are before the fifth."""
+    subject, run, ran = subjects[family], PatchedRun.predict, []
+
+    def counted(self, cells, entries, position):
+        ran.extend(position for cell in cells if cell.puts)
+        return run(self, cells, entries, position)
+
+    monkeypatch.setattr(PatchedRun, "predict", counted)
+    compare(subject, side, shared=4, sites=subject.sites())
+    before = sum(cell[0].where is not None and not cell[0].where[:, 4:].any() for cell in cells_of(subject, side))
+    assert before >= len(subject.sites())
+    assert len(ran) == len(cells_of(subject, side)) - before
+    assert min(ran) == 4
+
+
+def test_places_that_change_nothing_have_the_value_of_the_base(subjects):
+    subject = subjects["gpt2"]
+    base = run_base(subject, examples_of(subject, 0))
+    source = activations(subject, base.examples, [Site(layer, "resid_pre") for layer in range(2)])
+    found = sweep(subject, base, source, [(Patch(site=site),) for site in source], logit_of_three, Journal())
+    assert torch.equal(found, logit_of_three(base.readout, base.examples).repeat(2, 1))
+
+
+@pytest.mark.parametrize("side", [None, "left", "right"])
 def test_a_model_without_a_cache_computes_all_positions_and_says_so(side):
     subject = subject_of(random_model())
     journal = Journal()
@@ -162,8 +190,8 @@ class Interrupted(Exception):
     """The run is stopped in the middle."""
 
 
-@pytest.mark.parametrize("family", ["gpt2", "gemma2"])
-def test_a_resumed_sweep_is_the_uninterrupted_one(subjects, family, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("family", "tries"), [("gpt2", 5), ("gemma2", 4)])
+def test_a_resumed_sweep_is_the_uninterrupted_one(subjects, family, tries, tmp_path, monkeypatch):
     subject = subjects[family]
     base, source = (
         run_base(subject, examples_of(subject, 0)),
@@ -173,26 +201,26 @@ def test_a_resumed_sweep_is_the_uninterrupted_one(subjects, family, tmp_path, mo
     monkeypatch.setattr(module, "READ_TOGETHER", 1)  # every pass is a part
     run = PatchedRun.predict
 
-    def counted(self, cells, begin, fail_at=None):
+    def counted(self, cells, entries, position, fail_at=None):
         passes.append(len(cells))
         if len(passes) == fail_at:
             raise Interrupted
-        return run(self, cells, begin)
+        return run(self, cells, entries, position)
 
     def swept(fail_at):
         journal = Journal(parts=tmp_path, seconds_between=0)
-        monkeypatch.setattr(PatchedRun, "predict", lambda self, cells, begin: counted(self, cells, begin, fail_at))
+        monkeypatch.setattr(PatchedRun, "predict", lambda self, *given: counted(self, *given, fail_at))
         return sweep(subject, base, source, cells, logit_of_three, journal, budget=1 << 17)
 
     with pytest.raises(Interrupted):
-        swept(fail_at=7)
+        swept(fail_at=tries + 4)
     before = len(passes)
     resumed = swept(fail_at=None)
     of_resumed = len(passes) - before
     whole = sweep(subject, base, source, cells, logit_of_three, Journal(), budget=1 << 17)
     of_whole = len(passes) - before - of_resumed
     assert torch.equal(resumed, whole)
-    # Three tries each; of the interrupted run the measurement of memory and two passes need not be done again.
+    # Shortcuts are tried each time; of the first intervention, alone, and two passes the values are known.
     assert of_resumed == of_whole - 3
     assert sweep(subject, base, source, cells, logit_of_three, Journal(parts=tmp_path)).equal(whole)
 
@@ -224,10 +252,10 @@ def test_memory_that_runs_out_halves_a_pass_and_changes_no_number(subjects, monk
     cells, journal, run = cells_of(subject), Journal(), PatchedRun.predict
     expected = sweep(subject, base, source, cells, logit_of_three, Journal())
 
-    def small(self, cells, begin):
+    def small(self, cells, entries, position):
         if len(cells) > 4:
             raise torch.OutOfMemoryError("out of memory")
-        return run(self, cells, begin)
+        return run(self, cells, entries, position)
 
     monkeypatch.setattr(PatchedRun, "predict", small)
     torch.testing.assert_close(
@@ -259,6 +287,7 @@ def swept_with(budget):
     cells = [(Patch(site=Site(1, "z"), units=slice(unit % 128, unit % 128 + 1)),) for unit in range(1000)]
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak
     before = resident("VmRSS")
+    module.TOKENS = 1 << 30  # so that memory alone bounds a pass
     sweep(subject, base, source, cells, logit_of_three, Journal(), budget=budget)
     return resident("VmHWM") - before
 
@@ -278,8 +307,8 @@ def test_a_thousand_interventions_hold_no_more_than_the_budget():
 def test_a_budget_too_small_for_one_is_said(subjects):
     subject, journal = subjects["gpt2"], Journal()
     base = run_base(subject, examples_of(subject, 0))
-    source = activations(subject, base.examples, [Site(0, "z")])
-    sweep(subject, base, source, [(Patch(site=Site(0, "z")),)], logit_of_three, journal, budget=1)
+    cells = [(Patch(site=Site(0, "z"), value=torch.zeros(())),)]
+    sweep(subject, base, {}, cells, logit_of_three, journal, budget=1)
     assert "more than the 0 MiB that a sweep may take" in journal.notes[0]
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mechint.subject.nanogpt import GPT
-from mechint.subject.readout import Unembedding
+from mechint.subject.readout import Readout, Unembedding
 from tests.subject.families import FAMILIES, open_family, save
 from tests.tiny import random_model, subject_of
 
@@ -44,6 +44,31 @@ def test_every_family_can_be_read_out(family, tmp_path):
     assert subject.unembedding.last == (not family.startswith("gemma2"))
     with torch.no_grad():
         torch.testing.assert_close(subject.readout(tokens, None, WHERE).logits(), subject.logits(tokens)[WHERE])
+
+
+@pytest.mark.parametrize(
+    "subject", [SUBJECT, replace(SUBJECT, unembedding=None), capped_subject()], ids=["last", "unknown", "capped"]
+)
+def test_logits_of_some_tokens_are_those_among_all(subject):
+    readout = subject.readout(TOKENS, None, WHERE)
+    ids = torch.randint(11, (int(WHERE.sum()), 2), generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(readout.logits_of(ids), readout.logits().gather(1, ids))
+    torch.testing.assert_close(readout.logits_of(ids[1:3], slice(1, 3)), readout.logits_of(ids)[1:3])
+
+
+def test_logits_of_some_tokens_have_their_biases():
+    unembed = nn.Linear(8, 11)
+    readout = Readout(last=torch.randn(4, 8), unembed=unembed, n_vocab=11)
+    ids = torch.tensor([[0], [3], [3], [10]])
+    torch.testing.assert_close(readout.logits_of(ids), unembed(readout.last).gather(1, ids))
+
+
+def test_logits_of_some_tokens_are_made_alone():
+    made = []
+    handle = MODEL.lm_head.register_forward_hook(lambda module, arguments, result: made.append(result.numel()))
+    SUBJECT.readout(TOKENS, None, WHERE).logits_of(torch.zeros(int(WHERE.sum()), 1, dtype=torch.long))
+    handle.remove()
+    assert made == [0]
 
 
 def test_the_model_is_left_without_hooks():

@@ -3,7 +3,7 @@ import torch
 
 from mechint.circuit.space import Site
 from mechint.subject.intervene import edited, keep_only
-from mechint.subject.resume import record, resumed
+from mechint.subject.resume import Entry, record, resumed
 from tests.subject.families import FAMILIES, open_family, save
 from tests.tiny import random_model, subject_of
 
@@ -17,22 +17,23 @@ def drop_half(subject, site):
 
 
 def outcomes(subject, tokens, mask, layer):
-    """Logits with a site of the layer cut, by a whole pass and by one that begins at the layer, twice over."""
+    """Logits with a site of the layer cut, by a whole pass and by one of copies that enter no later than it."""
     edits = drop_half(subject, Site(layer, "attn_out"))
     where = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask
     with edited(subject, edits):
         whole = subject.readout(tokens, mask, where).logits()
     recorded = record(subject, tokens, mask)
-    twice = None if mask is None else mask.repeat(2, 1)
-    with resumed(subject, recorded, layer, copies=2), edited(subject, edits):
-        parts = subject.readout(tokens.repeat(2, 1), twice, where.repeat(2, 1)).logits()
-    return whole, parts.chunk(2)
+    entries = [Entry(layer=-1), Entry(layer=0), *[Entry(layer=layer)] * 2, Entry(layer=layer, behind=True)]
+    often = None if mask is None else mask.repeat(5, 1)
+    with resumed(subject, recorded, entries), edited(subject, edits):
+        parts = subject.readout(tokens.repeat(5, 1), often, where.repeat(5, 1)).logits()
+    return whole, parts.chunk(5)
 
 
 @pytest.mark.parametrize("side", [None, "left", "right"])
 @pytest.mark.parametrize("family", FAMILIES)
 @torch.no_grad()
-def test_every_family_can_start_in_the_middle(family, side, tmp_path):
+def test_copies_can_enter_every_family_in_the_middle(family, side, tmp_path):
     subject = open_family(save(FAMILIES[family], tmp_path))
     mask = None
     if side is not None:
@@ -53,7 +54,7 @@ def test_layers_below_are_not_run():
         )
         for layer in range(3)
     ]
-    with resumed(subject, recorded, 2):
+    with resumed(subject, recorded, [Entry(layer=2)]):
         subject.run(TOKENS)
     for handle in handles:
         handle.remove()
@@ -63,6 +64,6 @@ def test_layers_below_are_not_run():
 def test_afterwards_the_model_is_what_it_was():
     subject = subject_of(random_model())
     bare, recorded = subject.logits(TOKENS), record(subject, TOKENS)
-    with pytest.raises(ZeroDivisionError), resumed(subject, recorded, 1):
+    with pytest.raises(ZeroDivisionError), resumed(subject, recorded, [Entry(layer=1)]):
         _ = 1 / 0
     assert torch.equal(subject.logits(TOKENS), bare)
