@@ -2,8 +2,13 @@
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from tests import hostile
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True, scope="session")

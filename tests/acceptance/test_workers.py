@@ -120,7 +120,7 @@ def test_a_request_to_end_keeps_what_is_finished(tmp_path):
         time.sleep(0.1)
     workers = children(running.pid)
     running.send_signal(signal.SIGTERM)
-    said, _ = running.communicate(timeout=60)
+    said, _ = running.communicate(timeout=600)
     assert running.returncode == 2, said
     report = json.loads((tmp_path / "analysis/results.json").read_text())
     assert (report["interrupted"], [item["outcome"] for item in report["items"]]) == (True, ["passed"])
