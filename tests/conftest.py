@@ -1,5 +1,10 @@
 """What every test shares."""
 
+import functools
+import gc
+import os
+
+import jinja2
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -15,6 +20,34 @@ settings.load_profile("unhurried")
 def _one_thread():
     """Tiny tensors gain nothing from threads, and tests that run side by side would fight over them."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cheap():
+    """Leave out what costs a test time and tells it nothing.
+
+    Each page compiles its templates anew, files are brought to the disk in case the power fails, and the garbage
+    collector looks through all of torch.
+    """
+    gc.set_threshold(20_000, 50, 10)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(jinja2.Environment, "compile", _compiled_once(jinja2.Environment.compile))
+        monkeypatch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
+def _compiled_once(compile_template):
+    """The code of a template depends on its text and on settings that all templates of a kind share."""
+    known = {}
+
+    @functools.wraps(compile_template)
+    def compile_once(self, source, name=None, filename=None, **how):
+        key = (source, name, self.trim_blocks, *how.items())
+        if key not in known:
+            known[key] = compile_template(self, source, name, filename, **how)
+        return known[key]
+
+    return compile_once
 
 
 @pytest.fixture(autouse=True)

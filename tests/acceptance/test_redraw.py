@@ -72,6 +72,7 @@ def chunks(png: bytes) -> set[str]:
     return found
 
 
+@pytest.mark.usefixtures("rendered")
 @pytest.mark.parametrize(
     ("spec", "code"),
     [(None, 0), (MARKED, 0), (HEADS, 1), (NEURONS, 0), (PATCHING, 0)],
@@ -91,6 +92,7 @@ def test_a_run_is_drawn_again_byte_for_byte(workspace, spec, code):
     assert sum(name.endswith(".png") for name in before) >= 1
 
 
+@pytest.mark.usefixtures("rendered")
 def test_figures_hold_nothing_but_their_pixels(workspace):
     workspace.run("spec.yaml", "--models", "output/*V0.pt")
     for path in (workspace.folder / "analysis").rglob("*.png"):
