@@ -1,4 +1,4 @@
-"""Pictures left blank, for tests that look at everything else: rendering is most of what a run of a tiny model costs."""
+"""Pictures left blank, for tests that look at everything else: rendering is most of a tiny model's run."""
 
 from __future__ import annotations
 
