@@ -1,15 +1,11 @@
 """What every test shares."""
 
-import functools
-import gc
-import os
-
-import jinja2
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
 from tests import hostile
+from tests.cheap import hurry
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,31 +19,10 @@ def _one_thread():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _cheap():
-    """Leave out what costs a test time and tells it nothing.
-
-    Each page compiles its templates anew, files are brought to the disk in case the power fails, and the garbage
-    collector looks through all of torch.
-    """
-    gc.set_threshold(20_000, 50, 10)
+def _hurry():
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(jinja2.Environment, "compile", _compiled_once(jinja2.Environment.compile))
-        monkeypatch.setattr(os, "fsync", lambda file: None)
+        hurry(monkeypatch)
         yield
-
-
-def _compiled_once(compile_template):
-    """The code of a template depends on its text and on settings that all templates of a kind share."""
-    known = {}
-
-    @functools.wraps(compile_template)
-    def compile_once(self, source, name=None, filename=None, **how):
-        key = (source, name, self.trim_blocks, *how.items())
-        if key not in known:
-            known[key] = compile_template(self, source, name, filename, **how)
-        return known[key]
-
-    return compile_once
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mechint import cli
-from tests.pictures import leave_blank
+from tests.cheap import leave_blank
 from tests.tiny_workspace import write_workspace
 
 SPEC = """\
@@ -75,6 +75,18 @@ class Workspace:
 @pytest.fixture
 def rendered():
     """For a test to ask for that looks at pictures; for others they are left blank."""
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("shared_cache")
+
+
+@pytest.fixture
+def known(monkeypatch, shared_cache, request):
+    """What one test measured is there for the others, but for those that look at pictures, which are measured too."""
+    if "rendered" not in request.fixturenames:
+        monkeypatch.setenv("MECHINT_CACHE_DIR", str(shared_cache))
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from tests.acceptance.conftest import SPEC
 from tests.older import save_older
 from tests.tiny_workspace import save_tiny
 
+pytestmark = pytest.mark.usefixtures("known")
+
 DRAWN = (".png", ".svg", ".md", ".html", ".csv")
 HEADS = """\
 version: 1
