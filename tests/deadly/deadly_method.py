@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 from mechint import hookimpl
 from mechint.spec.options import OptionsModel
@@ -96,6 +97,8 @@ def raises(_):
 
 
 def deadlock(_):
+    """Tells by a file that it hangs."""
+    Path("hangs").touch()
     lock = threading.Lock()
     with lock:
         lock.acquire()
@@ -123,7 +126,7 @@ def closes_everything(_):
 
 def prints(_):
     line = "x" * (1 << 20)
-    for _number in range(1 << 10):
+    for _number in range(1 << 7):
         print(line)
 
 
