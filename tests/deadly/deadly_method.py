@@ -125,8 +125,16 @@ def closes_everything(_):
 
 
 def prints(_):
+    _print_mebibytes(128)
+
+
+def prints_a_gibibyte(_):
+    _print_mebibytes(1024)
+
+
+def _print_mebibytes(count):
     line = "x" * (1 << 20)
-    for _number in range(1 << 7):
+    for _number in range(count):
         print(line)
 
 
