@@ -217,8 +217,9 @@ def test_an_interrupt_ends_the_training_and_lets_the_child_write_what_it_has():
     )
     script = (
         f"{HEARS_INTERRUPTS}import sys\n"
-        "from mechint.training.gate import run_in_child\n"
-        f"try:\n    run_in_child([sys.executable, '-c', {child!r}], {{}}, None)\n"
+        "from mechint.training import gate\n"
+        "gate._GRACE = 600.0\n"
+        f"try:\n    gate.run_in_child([sys.executable, '-c', {child!r}], {{}}, None)\n"
         "except KeyboardInterrupt:\n    print('stopped')"
     )
     training = subprocess.Popen(
