@@ -44,7 +44,8 @@ def tiny(workspace, monkeypatch, known):
 def run_pytest(tmp_path):
     def run(*arguments):
         # pytester would forget, at its end, every module that was first imported meanwhile, torch among them.
-        plugins = ["-p", "tests.cheap", *([] if INSTALLED else ["-p", "mechint.pytest_plugin"])]
+        plugins = ["-p", "tests.cheap", "-p", "no:hypothesispytest"]
+        plugins += [] if INSTALLED else ["-p", "mechint.pytest_plugin"]
         command = [sys.executable, "-m", "pytest", *plugins, "--rootdir=.", "--strict-markers", *arguments]
         ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         return pytest.RunResult(ran.returncode, ran.stdout.splitlines(), ran.stderr.splitlines(), 0.0)
