@@ -65,7 +65,7 @@ test: $(VENV)/installed-dev $(SMOLLM2)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.deadly import environment, spec
 from tests.tiny_workspace import write_workspace
 
-FINE = ("fine", "fine_too", "fine_as_well", "prints", "large_batch")
+FINE = ("fine", "fine_too", "fine_as_well", "prints_a_gibibyte", "large_batch")
 ENDS = {
     "segfault": "crashed",
     "abort": "crashed",

@@ -2,14 +2,27 @@
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from tests import hostile
+from tests.cheap import hurry
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     """Tiny tensors gain nothing from threads, and tests that run side by side would fight over them."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _hurry():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        hurry(monkeypatch)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mechint.results.values import ErrorFacts, Outcome, RunReport
+from collections.abc import Iterator
+
+from mechint.results.values import ErrorFacts, ItemReport, Outcome, RunReport
 from tests.reports import SPEC, broken_item, make_item, make_run, marked_item, verdict
 
 HOSTILE = "[bold]x</failure>]]>\x1b[31m\n::error::x%0A::set-output name=a::b ##[x] | `<script>` \x00\udcff\ufffe"
@@ -10,13 +12,20 @@ HOSTILE = "[bold]x</failure>]]>\x1b[31m\n::error::x%0A::set-output name=a::b ##[
 
 def many_failures(count: int = 5000) -> RunReport:
     """As many items, each with one assertion that fails, each in a line of its own."""
-    items = tuple(
-        make_item(
-            f"step{number}", outcome=Outcome.FAILED, verdicts=(verdict("faithfulness", 0.8, 0.1, line=number + 1),)
+    bad = verdict("faithfulness", 0.8, 0.1)
+    return make_run(
+        tuple(
+            item.model_copy(update={"verdicts": (bad.model_copy(update={"line": line}),)})
+            for line, item in enumerate(many_items(count, make_item(outcome=Outcome.FAILED)), 1)
         )
-        for number in range(count)
     )
-    return make_run(items)
+
+
+def many_items(count: int, item: ItemReport) -> Iterator[ItemReport]:
+    """As many items, alike but for their names; made without the checks that each report is put to."""
+    for number in range(count):
+        name = f"step{number}"
+        yield item.model_copy(update={"id": name, "family": name, "nodeid": f"{SPEC}::{name}"})
 
 
 def hostile_run() -> RunReport:

@@ -1,65 +1,84 @@
-"""Commands that only read and answer must not pay for torch."""
+"""Commands that only read and answer must not pay for torch, nor do much else.
 
+Their cost is counted in calls and modules, since a clock would count what else the machine does;
+`benchmarks/start_up.py` has the seconds.
+"""
+
+import json
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests.acceptance.conftest import SPEC
 
 COMMANDS = [
-    ("main_run", ["--help"]),
-    ("main_run", ["--validate", "spec.yaml"]),
-    ("main_run", ["--collect-only", "spec.yaml"]),
-    ("main", ["methods"]),
-    ("main", ["schema"]),
+    # each with its most calls, as a multiple of those of importing the libraries that reading a spec cannot do without
+    ("main_run", ["--help"], 3),
+    ("main_run", ["--validate", "spec.yaml"], 5),
+    ("main_run", ["--collect-only", "spec.yaml"], 5),
+    ("main", ["methods"], 6),
+    ("main", ["schema"], 8),
 ]
-SCRIPT = """
-import atexit, sys
-from mechint import cli
-heavy = ("torch", "numpy", "matplotlib", "jinja2", "transformers", "huggingface_hub", "wandb")
-atexit.register(lambda: print("heavy:", [name for name in heavy if name in sys.modules], file=sys.stderr))
-sys.argv = ["mechint", *sys.argv[2:]]
-getattr(cli, {main!r})()
+MOST_MODULES = 500
+HEAVY = {"torch", "numpy", "matplotlib", "jinja2", "transformers", "huggingface_hub", "wandb"}
+LIBRARIES = "import click, jsonschema, pluggy, pydantic, yaml"
+COMMAND = "from mechint import cli; sys.argv = ['mechint', *sys.argv[2:]]; cli.{main}()"
+COUNTED = """
+import atexit, cProfile, json, sys
+from collections import Counter
+
+def count():
+    profile.disable()
+    calls = Counter()
+    for entry in profile.getstats():
+        file = entry.code if isinstance(entry.code, str) else entry.code.co_filename
+        calls[file.rpartition("site-packages/")[2]] += entry.callcount
+    modules = Counter(name.partition(".")[0] for name in sys.modules)
+    print(json.dumps([modules, calls]), file=sys.stderr)
+
+profile = cProfile.Profile()
+atexit.register(count)
+profile.enable()
 """
 
 
-def run(tmp_path, main, arguments):
-    (tmp_path / "spec.yaml").write_text(SPEC)
-    (tmp_path / "output").mkdir(exist_ok=True)
-    (tmp_path / "output/final_model_stepV0.pt").touch()
-    command = [sys.executable, "-c", SCRIPT.format(main=main), "--", *arguments]
-    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.parametrize(("main", "arguments"), COMMANDS)
-def test_light_commands_import_nothing_heavy(tmp_path, main, arguments):
-    ran = run(tmp_path, main, arguments)
+def count(folder, work, *arguments):
+    """How many modules of each package a piece of Python loads and how many calls each file gets."""
+    (folder / "spec.yaml").write_text(SPEC)
+    (folder / "output").mkdir()
+    (folder / "output/final_model_stepV0.pt").touch()
+    command = [sys.executable, "-c", COUNTED + work, "--", *arguments]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran
-    assert ran.stderr.strip().splitlines()[-1] == "heavy: []"
+    return json.loads(ran.stderr.splitlines()[-1])
+
+
+def most(counts):
+    """The largest counts, for a message."""
+    return sorted(counts.items(), key=lambda pair: -pair[1])[:10]
+
+
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory):
+    return count(tmp_path_factory.mktemp("libraries"), LIBRARIES)
+
+
+@pytest.mark.parametrize(("main", "arguments", "times"), COMMANDS)
+def test_light_commands_load_and_do_little(tmp_path, libraries, main, arguments, times):
+    modules, calls = count(tmp_path, COMMAND.format(main=main), *arguments)
+    assert modules.keys() & HEAVY == set()
+    more = {name: number for name, number in modules.items() if name not in libraries[0]}
+    assert sum(modules.values()) < MOST_MODULES, f"packages that the libraries do not load: {most(more)}"
+    assert sum(calls.values()) < times * sum(libraries[1].values()), f"the files with the most calls: {most(calls)}"
 
 
 def test_the_test_itself_sees_torch(tmp_path):
-    script = SCRIPT.format(main="main").replace("from mechint import cli", "import torch; from mechint import cli")
-    command = [sys.executable, "-c", script, "--", "methods"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "torch" in ran.stderr.splitlines()[-1]
+    modules, _ = count(tmp_path, "profile.disable(); import torch; " + COMMAND.format(main="main"), "methods")
+    assert "torch" in modules
+    assert sum(modules.values()) > MOST_MODULES
 
 
-@pytest.mark.parametrize(("main", "arguments"), COMMANDS)
-def test_light_commands_answer_within_a_few_bare_starts(tmp_path, main, arguments):
-    """A ratio, since machines differ; 1 is importing the libraries that reading a spec cannot do without.
-
-    On an idle machine the ratio is about 2.5 and the time about a third of a second.
-    """
-    libraries = [sys.executable, "-c", "import click, jsonschema, pluggy, pydantic, yaml"]
-    best = {"libraries": 9.0, "command": 9.0}
-    for _ in range(3):
-        started = time.perf_counter()
-        subprocess.run(libraries, check=True)
-        best["libraries"] = min(best["libraries"], time.perf_counter() - started)
-        started = time.perf_counter()
-        run(tmp_path, main, arguments)
-        best["command"] = min(best["command"], time.perf_counter() - started)
-    assert best["command"] < 4 * best["libraries"]
+def test_the_test_itself_counts_calls(tmp_path):
+    _, calls = count(tmp_path, "for number in range(10_000): abs(number)")
+    assert 10_000 < sum(calls.values()) < 20_000

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,9 @@ def step(values: Mapping[str, float], stage: str = "swap") -> Progress:
     return Progress(stage=stage, done=1, total=20, values=values)
 
 
+@cache
 def inspect(run: Path, *options: str) -> str:
-    """What W&B's own reader prints of an offline run."""
+    """What W&B's own reader prints of an offline run that is at its end."""
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *options, str(run)]
     return subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
 

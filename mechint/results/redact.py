@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 
 __all__ = ["REDACTED", "redact"]
 
@@ -31,9 +32,14 @@ def redact(text: str, environment: Mapping[str, str] = os.environ) -> str:
     """The text with every secret that is recognised replaced."""
     if len(text) < _SHORTEST:
         return text
-    for name, value in environment.items():
-        if len(value) >= _SHORTEST and value in text and _SECRET_NAME.fullmatch(name):
+    for name in environment:
+        if _names_a_secret(name) and len(value := environment[name]) >= _SHORTEST:
             text = text.replace(value, REDACTED)
     text = _IN_URL.sub(rf"\g<1>{REDACTED}@", text)
     text = _PARAMETER.sub(rf"\g<1>{REDACTED}", text)
     return _TELLING.sub(REDACTED, text)
+
+
+@cache  # a report has thousands of texts, each of which asks this of every variable
+def _names_a_secret(name: str) -> bool:
+    return _SECRET_NAME.fullmatch(name) is not None

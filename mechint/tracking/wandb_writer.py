@@ -282,11 +282,14 @@ def _init(opening: _Opening, mode: Literal["online", "offline"], run_id: str) ->
             console="off",
             disable_git=True,
             disable_code=True,
-            init_timeout=INIT_SECONDS,
-            finish_timeout=FINISH_SECONDS,
-            finish_timeout_raises=True,
+            **(_patience() if mode == "online" else {}),
         ),
     )
+
+
+def _patience() -> dict[str, Any]:
+    """How long a server is waited for; a run that is kept offline waits for the machine alone, as long as it takes."""
+    return {"init_timeout": INIT_SECONDS, "finish_timeout": FINISH_SECONDS, "finish_timeout_raises": True}
 
 
 def _log_files(run: wandb.Run, item: Tracked) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mechint import cli
+from tests.cheap import leave_blank
 from tests.tiny_workspace import write_workspace
 
 SPEC = """\
@@ -72,7 +73,26 @@ class Workspace:
 
 
 @pytest.fixture
-def workspace(tmp_path, capsys, monkeypatch):
+def rendered():
+    """For a test to ask for that looks at pictures; for others they are left blank."""
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("shared_cache")
+
+
+@pytest.fixture
+def known(monkeypatch, shared_cache, request):
+    """What one test measured is there for the others, but for those that look at pictures, which are measured too."""
+    if "rendered" not in request.fixturenames:
+        monkeypatch.setenv("MECHINT_CACHE_DIR", str(shared_cache))
+
+
+@pytest.fixture
+def workspace(tmp_path, capsys, monkeypatch, request):
+    if "rendered" not in request.fixturenames:
+        leave_blank(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)  # where these tests run is none of the program's business
     write_workspace(tmp_path)

@@ -9,6 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.acceptance.conftest import SPEC
 
+pytestmark = pytest.mark.usefixtures("known")
+
 GATED = SPEC.replace(
     "    - sparsity >= 0.5\n",
     "    - {metric: loss, max_drop: 0.05, baseline: baselines/tiny.json}\n",

@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
+import click
 import pytest
 
 from mechint.cli.measuring import measuring
@@ -154,7 +154,13 @@ def test_a_second_run_in_the_folder_waits_for_the_first_and_measures_nothing(wor
     workspace.run("spec.yaml", *ONE)
     lock = (workspace.folder / "analysis/.lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
-    threading.Timer(0.5, lock.close).start()
+    echo = click.echo
+
+    def end_the_first(text, **how):
+        echo(text, **how)
+        lock.close()
+
+    workspace.monkeypatch.setattr(click, "echo", end_the_first)
     ran, again = run_again(workspace, measured, *ONE)
     assert (ran.code, again) == (0, [])
     assert "another run is at work in analysis; this one waits for its end" in ran.err

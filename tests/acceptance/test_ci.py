@@ -7,6 +7,8 @@ from junitparser import JUnitXml
 
 from mechint.results.values import RunReport
 
+pytestmark = pytest.mark.usefixtures("known")
+
 
 @pytest.fixture
 def two_specs(workspace):

@@ -7,6 +7,8 @@ import pytest
 from tests.acceptance.conftest import SPEC
 from tests.tiny_workspace import save_tiny
 
+pytestmark = pytest.mark.usefixtures("known")
+
 
 def run(workspace, name, checkpoint, *, edit=("", "")):
     """Analyse one checkpoint into a folder of its own."""

@@ -126,6 +126,7 @@ def test_an_ablation_analyses_every_variant_in_natural_order(checkout):
 
 def test_two_trainings_are_analysed_into_folders_of_their_own_and_compared(checkout):
     checkout.program("mechint", STAND_IN.format(name="mechint", code=0))
+    (checkout.folder / "output/final_model_stepV1.pt").unlink()
     for name in ("output_baseline", "output_kv_tying"):
         shutil.copytree(checkout.folder / "output", checkout.folder / name)
     checkout.make(f"defconfig-{SINGLE}", "MODELS=./output_baseline")
@@ -138,7 +139,7 @@ def test_two_trainings_are_analysed_into_folders_of_their_own_and_compared(check
         "mechint compare mechint_analysis_kv_output_baseline mechint_analysis_kv_output_kv_tying"
     )
     for name in ("output_baseline", "output_kv_tying"):
-        assert checkout.results(f"mechint_analysis_kv_{name}") == ["stepV0", "stepV1"]
+        assert checkout.results(f"mechint_analysis_kv_{name}") == ["stepV0"]
 
 
 def test_a_failed_assertion_fails_make_with_the_programs_code(checkout):

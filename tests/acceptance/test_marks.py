@@ -6,6 +6,8 @@ import pytest
 
 from tests.acceptance.conftest import SPEC
 
+pytestmark = pytest.mark.usefixtures("known")
+
 
 def results(workspace, folder="analysis"):
     return json.loads((workspace.folder / folder / "results.json").read_text())

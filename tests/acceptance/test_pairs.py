@@ -7,6 +7,8 @@ import pytest
 
 from tests.acceptance.conftest import SPEC
 
+pytestmark = pytest.mark.usefixtures("known")
+
 TASK = "task: {{name: pairs, path: {path}, metric: logit_diff, min_accuracy: 0}}\n"
 IDS = list(itertools.product(range(11), repeat=3))[::6][:200]
 

@@ -1,15 +1,18 @@
 """``pytest specs/``, in processes of its own, against what ``mechint-run`` says of the same specs."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.acceptance.conftest import SPEC
 
+ROOT = Path(__file__).parents[2]
 TINY = SPEC.replace("step*", "stepV1").replace("name: tiny", "name: tiny\ntags: [kv-x]").replace(">= 0.5", ">= 0.7")
 """One checkpoint; its item of a sparsity of 0.5 fails, that of 0.75 passes."""
 AT_HALF = "{reason: issue 7, where: {method.target_sparsity: 0.5}}"
@@ -28,16 +31,11 @@ PASSES, FAILS = (f"spec.yaml::stepV1-target_sparsity{sparsity}::sparsity >= 0.7"
 INSTALLED = any(point.value == "mechint.pytest_plugin" for point in entry_points(group="pytest11"))
 
 
-@pytest.fixture(scope="module")
-def shared_cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("shared_cache")
-
-
 @pytest.fixture
-def tiny(workspace, monkeypatch, shared_cache):
-    """The workspace with the spec of this file; what one test measured is there for the others."""
-    monkeypatch.setenv("MECHINT_CACHE_DIR", str(shared_cache))
+def tiny(workspace, monkeypatch, known):
+    """The workspace with the spec of this file."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]))
     workspace.write("spec.yaml", TINY)
     return workspace
 
@@ -46,8 +44,9 @@ def tiny(workspace, monkeypatch, shared_cache):
 def run_pytest(tmp_path):
     def run(*arguments):
         # pytester would forget, at its end, every module that was first imported meanwhile, torch among them.
-        plugin = [] if INSTALLED else ["-p", "mechint.pytest_plugin"]
-        command = [sys.executable, "-m", "pytest", *plugin, "--rootdir=.", "--strict-markers", *arguments]
+        plugins = ["-p", "tests.cheap", "-p", "no:hypothesispytest"]
+        plugins += [] if INSTALLED else ["-p", "mechint.pytest_plugin"]
+        command = [sys.executable, "-m", "pytest", *plugins, "--rootdir=.", "--strict-markers", *arguments]
         ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         return pytest.RunResult(ran.returncode, ran.stdout.splitlines(), ran.stderr.splitlines(), 0.0)
 

@@ -11,6 +11,8 @@ from tests.acceptance.conftest import SPEC
 from tests.older import save_older
 from tests.tiny_workspace import save_tiny
 
+pytestmark = pytest.mark.usefixtures("known")
+
 DRAWN = (".png", ".svg", ".md", ".html", ".csv")
 HEADS = """\
 version: 1
@@ -72,6 +74,7 @@ def chunks(png: bytes) -> set[str]:
     return found
 
 
+@pytest.mark.usefixtures("rendered")
 @pytest.mark.parametrize(
     ("spec", "code"),
     [(None, 0), (MARKED, 0), (HEADS, 1), (NEURONS, 0), (PATCHING, 0)],
@@ -91,6 +94,7 @@ def test_a_run_is_drawn_again_byte_for_byte(workspace, spec, code):
     assert sum(name.endswith(".png") for name in before) >= 1
 
 
+@pytest.mark.usefixtures("rendered")
 def test_figures_hold_nothing_but_their_pixels(workspace):
     workspace.run("spec.yaml", "--models", "output/*V0.pt")
     for path in (workspace.folder / "analysis").rglob("*.png"):

@@ -11,6 +11,8 @@ from tests.html_page import addresses, read_page
 from tests.reports import make_run
 from tests.runs import save_item, save_run
 
+pytestmark = pytest.mark.usefixtures("known")
+
 
 def page_of(workspace, folder="analysis"):
     return (workspace.folder / folder / "report.html").read_text()

@@ -4,6 +4,8 @@ import pytest
 
 from tests.acceptance.conftest import SPEC
 
+pytestmark = pytest.mark.usefixtures("known")
+
 KEY, PASSWORD, AMAZON = "5ec2e7" * 6 + "abcd", "s3cret-pass", "AKIA" + "ABCD" * 4
 
 

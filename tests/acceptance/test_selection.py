@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("known")
+
 V0 = ["stepV0-target_sparsity0.5", "stepV0-target_sparsity0.75"]
 V1 = ["stepV1-target_sparsity0.5", "stepV1-target_sparsity0.75"]
 FAILS_AT_HALF = ("- sparsity >= 0.5", "- sparsity >= 0.7")

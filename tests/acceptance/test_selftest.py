@@ -4,6 +4,8 @@ import pytest
 
 from tests.acceptance.conftest import SPEC
 
+pytestmark = pytest.mark.usefixtures("known")
+
 SPEC = SPEC.replace("[0.5, 0.75]", "[0.5]").replace(
     "    - sparsity >= 0.5\n",
     "    - loss <= 20\n    - {metric: loss, at_most: 20, confidence: 0.95}\n    - loss <= 0\n"

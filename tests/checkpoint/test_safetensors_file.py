@@ -108,7 +108,7 @@ def attempt(read, path):
         return None, str(error)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(EDITS, st.integers(0, 40))
 def test_changed_bytes_are_refused_or_give_what_the_library_reads(tmp_path, edits, cut):
     path = tmp_path / "changed.safetensors"

@@ -17,7 +17,7 @@ from tests.comparison.runs import (
     write_run,
 )
 
-NULLS = 500
+NULLS = 200
 
 
 def found(tmp_path, *items, **runs):

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 from mechint import hookimpl
 from mechint.spec.options import OptionsModel
@@ -96,6 +97,8 @@ def raises(_):
 
 
 def deadlock(_):
+    """Tells by a file that it hangs."""
+    Path("hangs").touch()
     lock = threading.Lock()
     with lock:
         lock.acquire()
@@ -122,8 +125,16 @@ def closes_everything(_):
 
 
 def prints(_):
+    _print_mebibytes(128)
+
+
+def prints_a_gibibyte(_):
+    _print_mebibytes(1024)
+
+
+def _print_mebibytes(count):
     line = "x" * (1 << 20)
-    for _number in range(1 << 10):
+    for _number in range(count):
         print(line)
 
 

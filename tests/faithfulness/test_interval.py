@@ -123,7 +123,7 @@ def test_runs_alone_give_students_interval():
 
 
 def test_twenty_intervals_are_taken_in_a_moment():
-    """About 30 ms on one quiet core; the bound leaves room for a busy one."""
+    """About 30 ms on one quiet core; a busy one may take several times as long."""
     started = time.process_time()
     intervals([mean(SKEWED + number) for number in range(20)])
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 1.5

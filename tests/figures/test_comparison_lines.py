@@ -18,10 +18,15 @@ def group_of(folder: Path, entries: int, layers: int = 2, **changed) -> Group:
     return compare([write_run(folder / "run", *items)]).groups[0]
 
 
+@pytest.fixture(scope="module", params=[(3, 2), (3, 48), (40, 4)], ids=str)
+def group(request, tmp_path_factory):
+    """Of so many entries, each with so many layers."""
+    return group_of(tmp_path_factory.mktemp("group"), *request.param)
+
+
 @pytest.mark.parametrize("draw", DRAWINGS)
-@pytest.mark.parametrize(("entries", "layers"), [(3, 2), (3, 48), (40, 4)])
-def test_any_number_of_entries_makes_a_figure_of_a_handy_size(draw, entries, layers, tmp_path):
-    draw(group_of(tmp_path, entries, layers), tmp_path / "figure.png")
+def test_any_number_of_entries_makes_a_figure_of_a_handy_size(draw, group, tmp_path):
+    draw(group, tmp_path / "figure.png")
     with Image.open(tmp_path / "figure.png") as image:
         assert 500 <= image.width <= 1600
         assert 150 <= image.height <= 1600

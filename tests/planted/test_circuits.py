@@ -11,7 +11,8 @@ from tests.planted.circuits import LEAST_OF_EQUAL, cost_of
 SMALL = (Size(), Size(n_layer=1, n_head=2, d_head=8), Size(n_layer=3, n_head=4, d_head=8))
 LARGE = Size(n_layer=4, n_head=4, d_head=16)
 GENERATORS = {"heads": plant_heads, "channels": plant_channels, "neurons": plant_neurons}
-DRAWN = {(kind, seed): None for kind in GENERATORS for seed in range(21)}
+LAST = 9
+DRAWN = {(kind, seed): None for kind in GENERATORS for seed in range(LAST + 1)}
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def planted():
 
     def planted(kind, seed):
         if (kind, seed) not in drawn:
-            drawn[kind, seed] = GENERATORS[kind](seed, LARGE if seed == 20 else SMALL[seed % len(SMALL)])
+            drawn[kind, seed] = GENERATORS[kind](seed, LARGE if seed == LAST else SMALL[seed % len(SMALL)])
         return drawn[kind, seed]
 
     return planted

@@ -9,7 +9,7 @@ from mechint.plugins.github import mechint_command_finished
 
 from mechint.results.reporting import Reporting
 from mechint.results.values import RunReport
-from tests.findings import hostile_run, many_failures
+from tests.findings import hostile_run, many_failures, many_items
 from tests.reports import SPEC, failed_item, make_run
 
 COMMAND = re.compile(r"::(error|warning|notice) ((?:\w+=[^:,\n]*,?)+)::([^\n]*)")
@@ -61,7 +61,7 @@ def test_no_more_annotations_than_github_shows(tell):
 
 
 def test_thousands_of_items_of_one_assertion_are_counted(tell):
-    lines, _ = tell(make_run(tuple(failed_item(f"step{number}") for number in range(5000))))
+    lines, _ = tell(make_run(tuple(many_items(5000, failed_item()))))
     assert len(lines) == 2
     assert lines[0].endswith("%0Aand 4,990 more items")
     assert len(lines[0]) < 10_000

@@ -9,6 +9,7 @@ import pytest
 
 from mechint.results.tables import measure_table, methodology_table, verdict_table
 from mechint.results.values import ErrorFacts, Outcome, RunReport, TitledTable, Verdict
+from tests.findings import many_items
 from tests.html_page import Page, read_page
 from tests.reports import broken_item, failed_item, make_item, make_run, marked_item
 from tests.runs import save_item
@@ -184,8 +185,7 @@ def test_hostile_names_are_inert_wherever_they_stand(tmp_path: Path) -> None:
 
 
 def test_a_run_of_thousands_stays_a_page(tmp_path: Path) -> None:
-    items = tuple(failed_item(f"step{number}") for number in range(1500))
-    page = write(make_run(items), tmp_path)
+    page = write(make_run(tuple(many_items(1500, failed_item()))), tmp_path)
     assert (tmp_path / "report.html").stat().st_size < 5_000_000
     assert len(page.all("details")) == plugin.MOST_ITEMS
     assert any("500 more items are in results.json" in text for text in texts(page, "p"))

@@ -7,6 +7,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from mechint.results.values import ErrorFacts, ItemReport, Outcome, Verdict
+from tests.findings import many_items
 from tests.reports import broken_item, failed_item, make_item, make_run
 
 
@@ -121,8 +122,7 @@ def test_hostile_text_is_inert_wherever_it_stands(tmp_path: Path) -> None:
 
 
 def test_thousands_of_failures_stay_below_a_megabyte(tmp_path: Path) -> None:
-    failed = [failed_item().model_copy(update={"id": f"step{number}"}) for number in range(5000)]
-    page = run_page(tmp_path, make_item("good"), *failed)
+    page = run_page(tmp_path, make_item("good"), *many_items(5000, failed_item()))
     assert len(page) < 1_000_000
     assert "4001 more items are in results.json" in page
     assert "4900 more items did not pass" in page

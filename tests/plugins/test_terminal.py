@@ -5,6 +5,7 @@ import pty
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,9 +33,13 @@ def plan_of(run: RunReport) -> Any:
 
 
 def tell(
-    run: RunReport, console: Console, output_dir: Path = Path("out"), pause: float = 0, asked: Reporting = PLAIN
+    run: RunReport,
+    console: Console,
+    output_dir: Path = Path("out"),
+    work: Callable[[], object] = lambda: None,
+    asked: Reporting = PLAIN,
 ) -> None:
-    """Play a run to a reporter, as the engine would; each item works for ``pause`` seconds."""
+    """Play a run to a reporter, as the engine would; each item does its ``work``."""
     reporter, plan = TerminalReporter(lambda: console, asked), plan_of(run)
     reporter.mechint_run_started(plan=plan)
     for item, report in zip(plan.items, run.items, strict=True):
@@ -42,7 +47,7 @@ def tell(
             continue
         reporter.mechint_item_started(item=item)
         reporter.mechint_progress(item=item, progress=Progress(stage="swap", done=1, total=2, values={"loss": 1.5}))
-        time.sleep(pause)
+        work()
         reporter.mechint_item_finished(report=report, folder=output_dir / report.id)
     reporter.mechint_run_finished(report=run, output_dir=output_dir)
 
@@ -90,26 +95,35 @@ def test_a_skipped_item_is_not_drawn_again_and_not_missing():
     assert "stopping" not in raw.getvalue()
 
 
-def on_a_terminal(run: RunReport, monkeypatch: pytest.MonkeyPatch, kind: str = "xterm-256color") -> str:
+def on_a_terminal(
+    run: RunReport, monkeypatch: pytest.MonkeyPatch, kind: str = "xterm-256color", awaited: str = ""
+) -> str:
+    """What a run writes to a terminal; each item works for 0.3 s and until what is awaited is shown."""
     monkeypatch.setenv("TERM", kind)
     monkeypatch.delenv("NO_COLOR", raising=False)
     ours, theirs = pty.openpty()
+    shown = bytearray()
+
+    def work() -> None:
+        time.sleep(0.3)
+        until = time.monotonic() + 600
+        while awaited.encode() not in shown and time.monotonic() < until:
+            time.sleep(0.01)
+
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(read_to_the_end, ours)
+        reading = pool.submit(read_to_the_end, ours, shown)
         with os.fdopen(theirs, "w") as file:
-            tell(run, Console(file=file, width=100, markup=False, highlight=False, emoji=False), pause=0.3)
-        output = reading.result()
+            tell(run, Console(file=file, width=100, markup=False, highlight=False, emoji=False), work=work)
+        reading.result()
     os.close(ours)
-    return output
+    return shown.decode()
 
 
-def read_to_the_end(terminal: int) -> str:
-    """Everything written to a terminal until its other side is closed, which Linux reports as an error."""
-    parts = []
+def read_to_the_end(terminal: int, shown: bytearray) -> None:
+    """Add everything written to a terminal until its other side is closed, which Linux reports as an error."""
     with contextlib.suppress(OSError):
         while part := os.read(terminal, 65536):
-            parts.append(part)
-    return b"".join(parts).decode()
+            shown += part
 
 
 def test_the_head_names_the_spec_the_items_and_where_results_go() -> None:
@@ -217,7 +231,7 @@ def test_what_the_output_cannot_encode_is_escaped() -> None:
 
 
 def test_a_terminal_shows_a_bar_while_an_item_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    output = on_a_terminal(make_run((make_item(),)), monkeypatch)
+    output = on_a_terminal(make_run((make_item(),)), monkeypatch, awaited="loss 1.500")
     assert "swap" in output
     assert "loss 1.500" in output
     assert "\x1b[32mPASSED" in output
@@ -245,7 +259,7 @@ def test_the_run_goes_on_when_nobody_reads_any_more() -> None:
     )
     assert running.stdout is not None
     running.stdout.close()
-    _, errors = running.communicate(timeout=60)
+    _, errors = running.communicate(timeout=600)
     assert (running.returncode, errors.strip()) == (0, "went on")
 
 

@@ -78,14 +78,14 @@ def test_a_peak_in_words(assertion: Assertion, words: str) -> None:
     assert describe(assertion) == words
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.sampled_from([">=", ">", "<=", "<"]), st.floats(allow_nan=False, allow_infinity=False))
 def test_a_canonical_sentence_states_what_it_came_from(sign: str, bound: float) -> None:
     assertion = parse_assertion(f"loss {sign} {bound!r}")
     assert parse_assertion(describe(assertion)) == assertion
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(max_size=30))
 def test_any_text_is_an_assertion_or_a_value_error(text: str) -> None:
     with contextlib.suppress(ValueError):

@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from mechint.spec.document import (
     read_document,
     with_value,
 )
+from tests.effort import calls_of
 from tests.spec.conftest import SPEC
 
 
@@ -96,9 +96,7 @@ def test_what_is_no_text_is_said(content: bytes, message: str) -> None:
 
 
 def test_two_megabytes_take_no_time() -> None:
-    start = time.perf_counter()
-    fatal(b"- a\n" * 500_000)
-    assert time.perf_counter() - start < 0.1
+    assert calls_of(lambda: fatal(b"- a\n" * 500_000)) < 1000
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -115,7 +113,7 @@ def test_a_file_is_read_by_its_path(tmp_path: Path) -> None:
     assert read_document(str(tmp_path / "s.yaml")).path == str(tmp_path / "s.yaml")
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(st.one_of(st.binary(max_size=200), st.text("[]{}:,-?*&!#|>'\"%@ \t\nab1.eé\\", max_size=60).map(str.encode)))
 def test_any_bytes_are_a_document_or_a_spec_error(content: bytes) -> None:
     with contextlib.suppress(SpecError):

@@ -27,7 +27,7 @@ def test_a_damaged_spec_is_a_spec_or_refused_within_a_second(path, shipped: Gram
         assert time.process_time() - started < SLOW, text
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from([*WORDS, "\n", "  ", "task", "method", "include", "xfail", "skip", ": "]), max_size=40))
 def test_any_words_are_a_spec_or_refused(shipped: Grammar, words: list[str]) -> None:
     assert read("".join(words), shipped, Counter()) in ("valid", "refused")

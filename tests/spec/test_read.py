@@ -97,7 +97,7 @@ def test_validate_lists_and_build_raises(grammar: Grammar, document: Document) -
     assert list(caught.value.faults) == faults_of(bad, grammar)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.data())
 def test_a_damaged_spec_is_a_spec_or_a_spec_error(grammar: Grammar, data: st.DataObject) -> None:
     """Cut a piece out of the example, put a word of YAML in its place, and build it."""
@@ -122,7 +122,7 @@ _PLAIN = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.sampled_from(
         ["task", "method", "schedules", "matrix", "faithfulness", "board", "checkpoints", "tags", "version"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,17 @@ def shipped() -> Grammar:
     return compile_grammar(catalog_of(plugins))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slip:
+    """One in a key, which means the same wherever the same task and method are asked for."""
+
+    keys: tuple[str, ...]
+    """The way to the key, itself the last."""
+    typed: str
+    names: tuple[str, ...]
+    """Of the task and the method, where the key is one of theirs."""
+
+
 def slips(word: str) -> Iterator[str]:
     """The word with one letter deleted, or two neighbours swapped."""
     yield from dict.fromkeys(word[:i] + word[i + 1 :] for i in range(len(word)))
@@ -34,18 +46,23 @@ def slips(word: str) -> Iterator[str]:
     )
 
 
-def misspelt(document: Document, text: str) -> Iterator[tuple[str, str]]:
-    """Every text with a slip in one key, and that key."""
+def misspelt(document: Document, text: str) -> Iterator[tuple[Slip, str]]:
+    """Every text with a slip in one key."""
     lines = text.split("\n")
+    names = tuple(document.values[part]["name"] for part in ("task", "method") if part in document.values)
     for path, place in document.keys.items():
-        key = str(path[-1])
+        key, keys = str(path[-1]), tuple(part for part in path if isinstance(part, str))
         assert place.line is not None
         assert place.column is not None
         line, start = lines[place.line - 1], place.column - 1
         assert line[start:].startswith(key)
         for slip in slips(key):
             changed = line[:start] + slip + line[start + len(key) :]
-            yield "\n".join([*lines[: place.line - 1], changed, *lines[place.line :]]), key
+            changed_text = "\n".join([*lines[: place.line - 1], changed, *lines[place.line :]])
+            yield (
+                Slip(keys=keys, typed=slip, names=names if keys[0] in ("task", "method", "matrix") else ()),
+                changed_text,
+            )
 
 
 def is_suggested(text: str, key: str, grammar: Grammar) -> bool:
@@ -57,12 +74,13 @@ def is_suggested(text: str, key: str, grammar: Grammar) -> bool:
 
 
 def test_nearly_every_slip_gets_the_right_suggestion(shipped: Grammar) -> None:
-    found = {
-        (path.name, key, text): is_suggested(text, key, shipped)
+    """One that can be made in several specs is made in one of them."""
+    texts = {
+        slip: text
         for path in SPECS
-        for text, key in misspelt(parse_document(str(path), path.read_bytes()), path.read_text())
+        for slip, text in misspelt(parse_document(str(path), path.read_bytes()), path.read_text())
     }
-    missed = sorted({(name, key) for (name, key, _), right in found.items() if not right})
-    share = sum(found.values()) / len(found)
-    assert len(found) > 1000
-    assert share >= LEAST, f"{share:.1%} of {len(found):,} slips; missed {missed}"
+    missed = [slip for slip, text in texts.items() if not is_suggested(text, slip.keys[-1], shipped)]
+    share = 1 - len(missed) / len(texts)
+    assert len(texts) > 800
+    assert share >= LEAST, f"{share:.1%} of {len(texts):,} slips; missed {missed}"

@@ -36,7 +36,7 @@ def test_messages_are_answered_in_order(beside):
         beside.tell(message)
     heard = []
     while len(heard) < 2:
-        heard += beside.answers(within=30.0)
+        heard += beside.answers(within=600.0)
     assert heard == [("heard", "first"), ("heard", "second")]
 
 
@@ -47,13 +47,13 @@ def test_nobody_waits_for_a_handler_that_hangs(beside):
         beside.tell("x" * 1000)  # more than a pipe holds
     assert beside.answers() == []
     beside.close(patience=0.1)
-    assert time.monotonic() - started < 10.0
+    assert time.monotonic() - started < 500.0  # it hangs for 600
     assert not beside.alive
 
 
 def test_a_handler_that_raises_ends(beside, capfd):
     beside.tell("raise")
-    beside._process.join(30.0)
+    beside._process.join(600.0)
     assert not beside.alive
     beside.tell("more")
     assert beside.answers() == []
@@ -62,12 +62,12 @@ def test_a_handler_that_raises_ends(beside, capfd):
 
 def test_an_interrupt_from_the_keyboard_is_not_for_it(beside):
     beside.tell("interrupt")
-    assert beside.answers(within=30.0) == [("heard", "interrupt")]
+    assert beside.answers(within=600.0) == [("heard", "interrupt")]
 
 
 def test_closing_lets_it_finish(beside):
     beside.tell("pid")
-    (pid,) = beside.answers(within=30.0)
-    beside.close(patience=30.0)
+    (pid,) = beside.answers(within=600.0)
+    beside.close(patience=600.0)
     assert pid != os.getpid()
     assert beside._process.exitcode == 0

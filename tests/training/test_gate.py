@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -165,27 +166,44 @@ def test_a_childs_output_and_code_come_through(capfd):
     assert capfd.readouterr().out == "out\n"
 
 
-def test_a_child_that_takes_too_long_may_write_what_it_has(tmp_path, capfd):
+@pytest.fixture
+def begun(tmp_path, monkeypatch):
+    """A file that a child makes when it has begun; until then, no time that it is given goes by."""
+    begun = tmp_path / "begun"
+
+    class Begun(subprocess.Popen):
+        def wait(self, timeout=None):
+            while not begun.exists() and self.poll() is None:
+                time.sleep(0.01)
+            return super().wait(timeout)
+
+    monkeypatch.setattr("mechint.training.gate.subprocess.Popen", Begun)
+    return begun
+
+
+def test_a_child_that_takes_too_long_may_write_what_it_has(begun, monkeypatch, capfd):
+    monkeypatch.setattr("mechint.training.gate._GRACE", 600.0)
     script = (
         f"{HEARS_INTERRUPTS}import time\n"
-        "try:\n    print('started', flush=True)\n    time.sleep(60)\n"
+        f"try:\n    print('started', flush=True)\n    open({str(begun)!r}, 'w').close()\n    time.sleep(600)\n"
         "except KeyboardInterrupt:\n    print('writes what it has')"
     )
     with pytest.raises(subprocess.TimeoutExpired):
-        run_in_child([sys.executable, "-c", script], {}, 1.0)
+        run_in_child([sys.executable, "-c", script], {}, 0.1)
     assert capfd.readouterr().out == "started\nwrites what it has\n"
 
 
-def test_a_child_that_will_not_end_is_killed(monkeypatch, capfd):
+def test_a_child_that_will_not_end_is_killed(begun, monkeypatch, capfd):
     monkeypatch.setattr("mechint.training.gate._GRACE", 0.1)
     script = (
         "import os, signal, time\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "print(os.getpid(), flush=True)\n"
-        "time.sleep(60)"
+        f"open({str(begun)!r}, 'w').close()\n"
+        "time.sleep(600)"
     )
     with pytest.raises(subprocess.TimeoutExpired):
-        run_in_child([sys.executable, "-c", script], {}, 1.0)
+        run_in_child([sys.executable, "-c", script], {}, 0.1)
     with pytest.raises(ProcessLookupError):
         os.kill(int(capfd.readouterr().out), 0)
 
@@ -194,13 +212,14 @@ def test_an_interrupt_ends_the_training_and_lets_the_child_write_what_it_has():
     """From a terminal it reaches both; the child has to see it once."""
     child = (
         f"{HEARS_INTERRUPTS}import time\n"
-        "try:\n    print('started', flush=True)\n    time.sleep(60)\n"
+        "try:\n    print('started', flush=True)\n    time.sleep(600)\n"
         "except KeyboardInterrupt:\n    time.sleep(0.5)\n    print('written', flush=True)"
     )
     script = (
         f"{HEARS_INTERRUPTS}import sys\n"
-        "from mechint.training.gate import run_in_child\n"
-        f"try:\n    run_in_child([sys.executable, '-c', {child!r}], {{}}, None)\n"
+        "from mechint.training import gate\n"
+        "gate._GRACE = 600.0\n"
+        f"try:\n    gate.run_in_child([sys.executable, '-c', {child!r}], {{}}, None)\n"
         "except KeyboardInterrupt:\n    print('stopped')"
     )
     training = subprocess.Popen(
@@ -208,7 +227,7 @@ def test_an_interrupt_ends_the_training_and_lets_the_child_write_what_it_has():
     )
     assert training.stdout.readline() == "started\n"
     os.killpg(training.pid, signal.SIGINT)
-    assert training.communicate(timeout=60)[0] == "written\nstopped\n"
+    assert training.communicate(timeout=600)[0] == "written\nstopped\n"
 
 
 def test_a_spec_with_a_fault_is_refused_before_the_training(tmp_path, capfd):
@@ -311,5 +330,5 @@ def test_every_process_takes_the_main_ones_decision(tmp_path):
         subprocess.Popen([*command, str(rank), str(tmp_path / "store")], stdout=subprocess.PIPE, text=True)
         for rank in range(2)
     ]
-    printed = [process.communicate(timeout=60)[0].splitlines()[-1] for process in both]
+    printed = [process.communicate(timeout=600)[0].splitlines()[-1] for process in both]
     assert printed == ["True True False", "False True False"]
