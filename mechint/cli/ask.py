@@ -13,9 +13,11 @@ from mechint.errors import MechintError, UsageError, coded
 from mechint.results.redact import redact
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mechint.engine.plugins import Listed, Plugins
 
-__all__ = ["HELP", "count", "for_each", "load_plugins", "say", "say_error"]
+__all__ = ["HELP", "count", "for_each", "load_plugins", "say", "say_error", "say_waiting"]
 
 ALWAYS = ("metrics", "architectures")
 """Loaded for every spec."""
@@ -64,6 +66,13 @@ def say_error(error: Exception | str) -> None:
     """Print an error to standard error, without the secrets that a path or a URL in it may hold."""
     text = coded(error) if isinstance(error, MechintError) else str(error)
     click.echo(redact(text).rstrip("\n"), err=True)
+
+
+def say_waiting(folder: Path) -> None:
+    """Say that another program is at work in a run's folder."""
+    from mechint.engine.alone import waiting
+
+    click.echo(waiting(folder), err=True)
 
 
 def count(number: int, thing: str) -> str:

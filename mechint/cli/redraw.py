@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mechint.cli.ask import count, load_plugins, say
+from mechint.cli.ask import count, load_plugins, say, say_waiting
 from mechint.cli.observers import report_command, say_broken
 from mechint.engine.exit import ExitCode, worst
 from mechint.errors import UsageError
@@ -52,7 +52,7 @@ def draw_again(finished: FinishedAnalysis, specs: Sequence[str], asked: RunOptio
         from mechint.engine.collect import read_spec
 
         spec = read_spec(specs[0], loaded, asked.overrides)
-    drawn = redraw_run(finished.folder, loaded, asked.reporting, spec)
+    drawn = redraw_run(finished.folder, loaded, asked.reporting, spec, say_waiting)
     say_broken(drawn.broken)
     return worst([drawn.code, report_command([drawn.report], loaded, asked.reporting)])
 

@@ -1,6 +1,8 @@
 """A folder with two tiny checkpoints, data and a spec, and the program to run there."""
 
+import fcntl
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +64,12 @@ class Workspace:
 
     def mechint(self, *arguments: str) -> Ran:
         return self._call(cli.main, arguments)
+
+    def hold(self, folder: str) -> None:
+        """Take the lock of a run's folder, as another process that runs there does, for half a second."""
+        lock = (self.folder / folder / ".lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        threading.Timer(0.5, lock.close).start()
 
     def _call(self, main, arguments) -> Ran:
         self.monkeypatch.setattr(sys, "argv", ["mechint", *arguments])

@@ -1,11 +1,9 @@
 """Nothing is measured twice: what is taken as it is, what is judged anew, what is measured again."""
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -150,11 +148,8 @@ def test_the_cache_is_listed_and_collected(workspace):
 
 
 def test_a_second_run_in_the_folder_waits_for_the_first_and_measures_nothing(workspace, measured):
-    """The first is another process's hold on the lock."""
     workspace.run("spec.yaml", *ONE)
-    lock = (workspace.folder / "analysis/.lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    threading.Timer(0.5, lock.close).start()
+    workspace.hold("analysis")
     ran, again = run_again(workspace, measured, *ONE)
     assert (ran.code, again) == (0, [])
     assert "another run is at work in analysis; this one waits for its end" in ran.err
