@@ -23,10 +23,13 @@ __all__ = ["draw_again", "to_draw_again"]
 
 def to_draw_again(models: str | None, from_runs: str | None) -> FinishedAnalysis | None:
     """What the command line asks to draw again; None where it asks for an analysis."""
+    if models is None and from_runs is None:
+        return None
     from mechint.checkpoint.finished import find_finished
 
     if from_runs is None:
-        return None if models is None else find_finished(models)
+        assert models is not None, "one of the two is given"
+        return find_finished(models)
     if models is not None:
         raise UsageError("--from-runs draws a finished run again and has no use for --models; give one of them")
     return find_finished(from_runs, checkpoints_beside=True) or _refuse(from_runs)

@@ -62,12 +62,26 @@ def list_plugins() -> dict[str, Listed]:
     return found
 
 
+class _Manager(pluggy.PluginManager):
+    """Looks only at what a module marks as a hook; pluggy asks of every name in it, which many specs would wait for."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        return super().parse_hookimpl_opts(plugin, name) if _may_be_marked(plugin, name, "impl") else None
+
+    def parse_hookspec_opts(self, module_or_class: ModuleType | type, name: str) -> pluggy.HookspecOpts | None:
+        return (
+            super().parse_hookspec_opts(module_or_class, name)
+            if _may_be_marked(module_or_class, name, "spec")
+            else None
+        )
+
+
 class Plugins:
     """The plugins of one run: what is listed, what is loaded, and how hooks are called."""
 
     def __init__(self, listed: Mapping[str, Listed]) -> None:
         self.listed = listed
-        self._manager = pluggy.PluginManager(GROUP)
+        self._manager = _Manager(GROUP)
         self._manager.add_hookspecs(hookspecs)
 
     def load(self, name: str) -> ModuleType:
@@ -145,6 +159,10 @@ class Plugins:
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
         others = [i.plugin for i in implementations if i.plugin is not plugin and not (i.wrapper or i.hookwrapper)]
         return self._manager.subset_hook_caller(hook, remove_plugins=others)
+
+
+def _may_be_marked(owner: object, name: str, mark: str) -> bool:
+    return not isinstance(owner, ModuleType) or hasattr(vars(owner).get(name), f"{GROUP}_{mark}")
 
 
 def _shipped() -> list[Listed]:
