@@ -25,20 +25,21 @@ HELP = {"help_option_names": ["-h", "--help"]}
 
 
 def load_plugins(names: Sequence[str], listed: Mapping[str, Listed] | None = None) -> Plugins:
-    """The plugins that every spec has, and those named; UsageError for a name that nothing has.
+    """The plugins that every spec has, and those named, but for ``no:NAME``; UsageError for a name that nothing has.
 
     ``listed`` are those that there are, for a caller who asks more than once.
     """
     from mechint.engine.plugins import Plugins, list_plugins
+    from mechint.engine.turned_off import OFF, turned_off
     from mechint.spec.suggest import did_you_mean
 
-    plugins = Plugins(list_plugins() if listed is None else listed)
-    for name in (*ALWAYS, *names):
-        if name not in plugins.listed:
-            raise UsageError(
-                f"no plugin is named {name!r}{did_you_mean(name, plugins.listed)}", code=Code.UNKNOWN_PLUGIN
-            )
-        plugins.load(name)
+    listed = list_plugins() if listed is None else listed
+    plugins = Plugins(listed, turned_off(listed, names))
+    for name in (*ALWAYS, *(name.removeprefix(OFF) for name in names)):
+        if name not in listed:
+            raise UsageError(f"no plugin is named {name!r}{did_you_mean(name, listed)}", code=Code.UNKNOWN_PLUGIN)
+        if name not in plugins.off:
+            plugins.load(name)
     return plugins
 
 

@@ -19,6 +19,7 @@ from mechint.cli.come_over import import_kconfig
 from mechint.cli.compare import compare
 from mechint.cli.explain import explain
 from mechint.cli.gate import baseline, selftest
+from mechint.cli.lock import lock
 from mechint.cli.look import doctor, methods, schema, task
 from mechint.cli.merge import merge
 from mechint.cli.report import report
@@ -50,6 +51,7 @@ _COMMANDS = (
     selftest,
     explain,
     cache,
+    lock,
     train,
     import_kconfig,
 )

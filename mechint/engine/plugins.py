@@ -20,7 +20,7 @@ import mechint.plugins
 from mechint import __version__
 from mechint.codes import Code
 from mechint.engine import hookspecs
-from mechint.errors import PluginError, first_line
+from mechint.errors import PluginError, UsageError, first_line
 
 __all__ = ["Listed", "Plugins", "list_plugins"]
 
@@ -79,13 +79,20 @@ class _Manager(pluggy.PluginManager):
 class Plugins:
     """The plugins of one run: what is listed, what is loaded, and how hooks are called."""
 
-    def __init__(self, listed: Mapping[str, Listed]) -> None:
+    def __init__(self, listed: Mapping[str, Listed], off: Mapping[str, str] | None = None) -> None:
         self.listed = listed
+        self.off = off or {}
+        """Those that may not be loaded, each with the reason."""
         self._manager = _Manager(GROUP)
         self._manager.add_hookspecs(hookspecs)
 
     def load(self, name: str) -> ModuleType:
-        """Import and register the plugin of this name, once; raises PluginError if it cannot be used."""
+        """Import and register the plugin of this name, once.
+
+        Raises PluginError if it cannot be used, UsageError where it is turned off.
+        """
+        if name in self.off:
+            raise UsageError(f"plugin {name!r} of {self.listed[name].origin} is not loaded: {self.off[name]}")
         loaded = self._manager.get_plugin(name)
         if loaded is not None:
             assert isinstance(loaded, ModuleType)
