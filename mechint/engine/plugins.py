@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import pkgutil
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -99,7 +101,8 @@ class Plugins:
             return loaded
         plugin = self.listed[name]
         try:
-            module = importlib.import_module(plugin.module)
+            with redirect_stdout(sys.stderr):  # a program may be reading standard output
+                module = importlib.import_module(plugin.module)
         except KeyboardInterrupt:
             raise
         # A module may raise anything, such as an exit or a class of its own below BaseException.
