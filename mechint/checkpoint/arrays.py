@@ -2,11 +2,12 @@
 
 1. The archive is checked as a checkpoint's is: whole, its checksums right, plain values and dense tensors alone.
 2. Its description is unpickled with names for tensors and dictionaries only; nothing that it names is imported.
-3. Each tensor becomes an array of the kind it was saved as, once its sizes fit the values that lie behind it.
+3. Each tensor becomes a view of its storage, which is read once, if its sizes fit the values that lie behind it.
 """
 
 from __future__ import annotations
 
+import math
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -80,6 +81,7 @@ class _Reader(pickle.Unpickler):
             "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
             **{f"torch.{kind}": kind for kind in _KINDS},
         }
+        self._storages: dict[tuple[str, str], NDArray[Any]] = {}
 
     def find_class(self, module: str, name: str, /) -> Any:
         asked = f"{module}.{name}"
@@ -90,26 +92,27 @@ class _Reader(pickle.Unpickler):
             )
         return self._names[asked]
 
-    def persistent_load(self, pid: Any, /) -> tuple[str, NDArray[Any]]:
-        """The kind of a storage, and its values."""
+    def persistent_load(self, pid: Any, /) -> NDArray[Any]:
+        """The values of a storage, which any number of tensors may show; read once."""
         _, kind, key, _, count = pid
-        values = np.frombuffer(self._archive.read(f"{self._root}/data/{key}"), dtype=_KINDS[kind])
+        if (key, kind) not in self._storages:
+            self._storages[key, kind] = _values(self._path, kind, self._archive.read(f"{self._root}/data/{key}"))
+        values = self._storages[key, kind]
         if len(values) != count:
             raise CheckpointError(
                 f"{self._path}: a tensor has {len(values):,} values and states {count:,}", code=Code.DAMAGED
             )
-        return kind, values
+        return values
 
     def _tensor(
-        self, storage: tuple[str, NDArray[Any]], offset: int, shape: Sequence[int], strides: Sequence[int], *_: object
+        self, values: NDArray[Any], offset: int, shape: Sequence[int], strides: Sequence[int], *_: object
     ) -> NDArray[Any]:
-        """An array of its own of the values of a storage that a tensor shows."""
-        kind, values = storage
+        """The values of a storage that a tensor shows, not to be written to."""
         if not (len(shape) == len(strides) <= _MOST_DIMENSIONS and min((offset, *shape, *strides)) >= 0):
             raise CheckpointError(f"{self._path}: a tensor has the shape {shape!r:.100}", code=Code.DAMAGED)
         size = values.itemsize
         # More values than lie behind it: a view with stride 0 can claim 10^12 of them.
-        if (claimed := _product(shape)) > len(values):
+        if (claimed := math.prod(shape)) > len(values):
             raise CheckpointError(
                 f"{self._path}: a tensor claims {claimed * size:,} bytes and has {len(values) * size:,}",
                 code=Code.DAMAGED,
@@ -117,26 +120,20 @@ class _Reader(pickle.Unpickler):
         last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
         if claimed and last >= len(values):
             raise CheckpointError(f"{self._path}: a tensor reaches beyond its values", code=Code.DAMAGED)
-        seen = np.lib.stride_tricks.as_strided(values[offset:], tuple(shape), [stride * size for stride in strides])
-        return _as_numbers(self._path, kind, seen)
+        steps = [stride * size for stride in strides]
+        return np.lib.stride_tricks.as_strided(values[offset:], tuple(shape), steps, writeable=False)
 
 
-def _product(shape: Sequence[int]) -> int:
-    product = 1
-    for length in shape:
-        product *= length
-    return product
-
-
-def _as_numbers(path: str, kind: str, seen: NDArray[Any]) -> NDArray[Any]:
-    """A copy of what a tensor shows, as numbers that numpy knows."""
+def _values(path: str, kind: str, raw: bytes) -> NDArray[Any]:
+    """The values in a record, as numbers that numpy knows."""
+    values = np.frombuffer(raw, dtype=_KINDS[kind])
     if kind == _BFLOAT16:
-        return (seen.astype(np.uint32) << 16).view(np.float32)
+        return (values.astype(np.uint32) << 16).view(np.float32)
     if kind == _BOOL:
-        if seen.size and seen.max() > 1:
+        if len(values) and values.max() > 1:
             raise CheckpointError(
                 f"{path}: a tensor has values that are neither true nor false, so the file is damaged",
                 code=Code.DAMAGED,
             )
-        return seen.astype(np.bool_)
-    return seen.copy()
+        return values.view(np.bool_)
+    return values

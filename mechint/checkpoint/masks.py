@@ -80,4 +80,4 @@ def _values(path: str, place: str, entry: object, key: str) -> NDArray[np.float3
         raise CheckpointError(f"{path}: {place} is of type {type(found).__name__}, no tensor")
     if found.ndim != 2 or not found.size:
         raise CheckpointError(f"{path}: {place} has shape {list(found.shape)}; expected heads by channels")
-    return found.astype(np.float32)
+    return found.astype(np.float32, copy=False)

@@ -38,7 +38,7 @@ def load_plugins(names: Sequence[str], listed: Mapping[str, Listed] | None = Non
     for name in (*ALWAYS, *(name.removeprefix(OFF) for name in names)):
         if name not in listed:
             raise UsageError(f"no plugin is named {name!r}{did_you_mean(name, listed)}", code=Code.UNKNOWN_PLUGIN)
-        if name not in plugins.off:
+        if f"{OFF}{name}" not in names:
             plugins.load(name)
     return plugins
 

@@ -70,7 +70,7 @@ def test_what_is_not_as_it_was_locked_is_not_loaded(guest, name, text, why):
     (guest / name).write_text(text)
     (found,) = [plugin.name for plugin in list_plugins().values() if plugin.distribution == "guest"]
     with pytest.raises(UsageError, match=f"is not loaded: {why}"):
-        load_plugins(()).load(found)
+        load_plugins((found,))
     assert load_plugins(()).load("kv_circuit")
 
 
