@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,6 +20,7 @@ STAMP = "made_from.json"
 """The stamp of what the comparison was made from, and the hashes of its files."""
 
 _ROOMS = ("checkpoint", "circuit", "comparison", "faithfulness", "figures", "pages", "results")
+_LIBRARIES = ("jinja2", "matplotlib", "numpy", "scipy")
 _READ = ("final_masks.pt", "per_example.safetensors")
 _JUDGED = {"verdicts", "outcome", "marked", "seconds", "cached", "summary"}
 """Of an item; no comparison asks for them."""
@@ -43,7 +45,7 @@ def is_made_from(folder: Path, stamp: str) -> bool:
     try:
         signed = read_json(folder / STAMP)
         hashes = signed["files"] if signed["stamp"] == stamp else {}
-        return bool(hashes) and all(sha256_of(folder / name) == sha256 for name, sha256 in hashes.items())
+        return bool(hashes) and all(_is_whole(folder, name, sha256) for name, sha256 in hashes.items())
     except (UsageError, OSError, KeyError, TypeError, AttributeError):  # an edited file, or none
         return False
 
@@ -54,6 +56,12 @@ def sign(folder: Path, stamp: str) -> None:
     write_text(folder / STAMP, json.dumps({"stamp": stamp, "files": hashes}, indent=2) + "\n")
 
 
+def _is_whole(folder: Path, name: str, sha256: object) -> bool:
+    """Whether a file has that hash; the folder may be a stranger's, and lead elsewhere."""
+    path = folder / name
+    return path.parent == folder and path.is_file() and not path.is_symlink() and sha256_of(path) == sha256
+
+
 def _hashes(folder: Path) -> list[str]:
     """Of the files that a comparison reads: as the item's DONE states them, else their own."""
     stated = read_json(folder / DONE) if (folder / DONE).is_file() else {}
@@ -61,9 +69,10 @@ def _hashes(folder: Path) -> list[str]:
 
 
 def _code() -> str:
-    """Of the program's rooms that make a comparison."""
+    """Of the program's rooms that make a comparison, and of the versions of what they use."""
     root = Path(mechint.__file__).parent
     contents = [source.read_bytes() for room in _ROOMS for source in sorted((root / room).rglob("*.py"))]
     templates = sorted(files("mechint.templates").iterdir(), key=lambda template: template.name)
     contents += [template.read_bytes() for template in templates if template.is_file()]
-    return hashlib.sha256(b"\0".join([mechint.__version__.encode(), *contents])).hexdigest()
+    versions = [mechint.__version__, *map(version, _LIBRARIES)]
+    return hashlib.sha256(b"\0".join([*map(str.encode, versions), *contents])).hexdigest()

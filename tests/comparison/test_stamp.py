@@ -1,5 +1,8 @@
 """When a comparison need not be made again."""
 
+import hashlib
+import json
+
 import pytest
 
 from mechint.comparison.report import remove_comparison
@@ -58,6 +61,17 @@ def test_a_signed_folder_is_made_from_its_stamp_while_it_is_whole(tmp_path):
 def test_a_stamp_that_is_damaged_is_none(tmp_path, text):
     (tmp_path / STAMP).write_text(text)
     assert not is_made_from(tmp_path, "a")
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "../elsewhere", "link"])
+def test_a_strangers_stamp_leads_nowhere(tmp_path, name):
+    folder = tmp_path / "comparison"
+    folder.mkdir()
+    (tmp_path / "elsewhere").touch()
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    empty = hashlib.sha256().hexdigest()
+    (folder / STAMP).write_text(json.dumps({"stamp": "a", "files": {name: empty}}))
+    assert not is_made_from(folder, "a")
 
 
 def test_the_stamp_goes_with_the_comparison(tmp_path):
