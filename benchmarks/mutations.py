@@ -118,7 +118,7 @@ def _estimate_all(ready: Prepared, circuits: Sequence[Circuit]) -> list[Mapping[
 def _only(values: PerExample, circuit: str) -> PerExample:
     """The values with one of the circuits as the judged one; the empty model stands in for random circuits."""
     empty = values.values["empty"]
-    random_circuits = {metric: of.unsqueeze(0) for metric, of in empty.items()}
+    random_circuits = {metric: of[None] for metric, of in empty.items()}
     named = {
         "full": values.values["full"],
         "empty": empty,

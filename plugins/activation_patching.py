@@ -188,8 +188,8 @@ def _map_of(patching: Patching, grid: Grid, effects: Tensor, scale: Scale) -> Ef
         columns=tuple(column.label for column in grid.columns),
         row_axis="layer",
         column_axis={"layer": "site"}.get(grid.by, grid.by),
-        values=effects.unflatten(1, (len(grid.sites), len(grid.columns))).float(),
-        clusters=None if pairs is None else pairs.template,
+        values=effects.unflatten(1, (len(grid.sites), len(grid.columns))).float().cpu().numpy(),
+        clusters=None if pairs is None else pairs.template.cpu().numpy(),
     )
 
 
@@ -203,7 +203,9 @@ def _circuit_of_places(subject: Subject, grids: Sequence[Grid], maps: Sequence[E
     unit: Literal["head", "site"] = "head" if options.by == "head" else "site"
     scored = []
     for grid, one in zip(grids, maps, strict=True):
-        means = one.mean if unit == "head" else one.mean.nan_to_num(nan=-torch.inf).amax(1, keepdim=True)
+        means = torch.from_numpy(one.mean)
+        if unit == "site":
+            means = means.nan_to_num(nan=-torch.inf).amax(1, keepdim=True)
         scored += [(subject.units(site, unit), row) for site, row in zip(grid.sites, means, strict=True)]
     scored.sort(key=lambda pair: pair[0].site.layer)
     space = Space(sites=tuple(units for units, _ in scored))
@@ -245,8 +247,8 @@ def _map_of_path(patching: Patching, path: Path, receiver: str, effects: Tensor,
         columns=tuple(str(head) for head in range(effects.shape[2])) if path.sender == "z" else ("all",),
         row_axis="layer",
         column_axis="head" if path.sender == "z" else "site",
-        values=effects.float(),
-        clusters=None if pairs is None else pairs.template,
+        values=effects.float().cpu().numpy(),
+        clusters=None if pairs is None else pairs.template.cpu().numpy(),
     )
 
 

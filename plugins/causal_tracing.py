@@ -144,8 +144,8 @@ def _map_of(task: Task, restored: Restored, effects: Effects) -> EffectMap:
         columns=ROLES,
         row_axis="layer",
         column_axis="role",
-        values=by_role.float(),
-        clusters=None if pairs is None else pairs.template,
+        values=by_role.float().cpu().numpy(),
+        clusters=None if pairs is None else pairs.template.cpu().numpy(),
     )
 
 
@@ -167,7 +167,7 @@ def _circuit(subject: Subject, maps: Sequence[EffectMap], options: Options) -> C
     from mechint.circuit.circuit import Circuit, keep_top
     from mechint.circuit.space import Site, Space
 
-    by_kind = {one.name: one.mean.nan_to_num(nan=-torch.inf).amax(1) for one in maps}
+    by_kind = {one.name: torch.from_numpy(one.mean).nan_to_num(nan=-torch.inf).amax(1) for one in maps}
     kinds: list[str] = [kind for kind in dict.fromkeys(options.sites) if kind != "resid_post"]
     kinds = kinds or ["resid_post"]
     layers = range(subject.shape.n_layer)
@@ -192,13 +192,15 @@ def _describe(task: Task, noise: Noise | None, effects: Effects) -> str:
 
 
 def _describe_peak(effects: EffectMap) -> str:
+    import numpy as np
+
     from mechint.faithfulness.effects import estimate_cell, peak_of, redraw_peaks
     from mechint.faithfulness.interval import interval
 
     row, column = peak_of(effects.mean)
     ends = interval(estimate_cell(effects, row, column))
     known = "" if ends is None else f" [{ends.low:.3f}, {ends.high:.3f}]"
-    drawn = redraw_peaks(effects, ~effects.mean.isnan())
+    drawn = redraw_peaks(effects, ~np.isnan(effects.mean))
     share = sum(role == column for _, role in drawn) / len(drawn)
     return (
         f"{effects.name}: the peak is at layer {effects.rows[row]}, {effects.columns[column]}: "

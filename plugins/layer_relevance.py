@@ -335,16 +335,18 @@ def _map(
         columns=columns,
         row_axis="layer",
         column_axis=column_axis,
-        values=values.float(),
-        clusters=None if pairs is None else pairs.template,
+        values=values.float().cpu().numpy(),
+        clusters=None if pairs is None else pairs.template.cpu().numpy(),
     )
 
 
 def _circuit(subject: Subject, scored: EffectMap, options: Options) -> Circuit:
     """Each layer's attention and MLP as units, by their mean in a map whose first columns they are."""
+    import torch
+
     from mechint.circuit.circuit import Circuit, keep_top
     from mechint.search.relevance import PARTS
 
     space = subject.space(dict.fromkeys(PARTS, "site"))
-    scores = scored.mean[:, : len(PARTS)].flatten().float()
+    scores = torch.from_numpy(scored.mean[:, : len(PARTS)]).flatten().float()
     return Circuit(space=space, kept=keep_top(scores, space.kept_count(options.target_sparsity)), scores=scores)

@@ -62,12 +62,14 @@ def _render(template: str, told: Mapping[str, Any]) -> str:
 
 
 def _filters() -> dict[str, Callable[..., Any]]:
-    from markupsafe import Markup
-
-    from mechint.results import markup
     from mechint.results.filters import report_filters
 
-    return {
-        **report_filters(),
-        "fence": lambda text: Markup(markup.fence(text)),
-    }
+    return {**report_filters(), "fence": _fence}
+
+
+def _fence(text: str) -> Any:
+    from markupsafe import Markup
+
+    from mechint.results.markup import fence
+
+    return Markup(fence(text))

@@ -8,7 +8,7 @@ from mechint.circuit.effect_map import EffectMap
 
 
 def effect_map(values: torch.Tensor, **changed: Any) -> EffectMap:
-    """Effects ``[n r c]`` of ``mlp_out`` by layer and role; rows and columns are numbered."""
+    """Effects ``[n r c]``, given as a tensor, of ``mlp_out`` by layer and role; rows and columns are numbered."""
     _, rows, columns = values.shape
     given: dict[str, Any] = {
         "name": "mlp_out",
@@ -18,7 +18,7 @@ def effect_map(values: torch.Tensor, **changed: Any) -> EffectMap:
         "columns": tuple(map(str, range(columns))),
         "row_axis": "layer",
         "column_axis": "role",
-        "values": values,
+        "values": values.numpy(),
     }
     return EffectMap(**{**given, **changed})
 

@@ -14,7 +14,7 @@ from mechint.checkpoint.pickled import check_pickle
 from mechint.codes import Code
 from mechint.errors import CheckpointError
 
-__all__ = ["check_archive"]
+__all__ = ["check_archive", "root_of"]
 
 _LARGEST_PICKLE = 64 << 20
 _MOST_RECORDS = 200_000
@@ -29,6 +29,11 @@ def check_archive(file: OpenedFile, *, names: bool = True) -> None:
     file.stream.seek(0)
 
 
+def root_of(archive: zipfile.ZipFile) -> str:
+    """The folder that torch.save puts all records in."""
+    return archive.infolist()[0].filename.partition("/")[0]
+
+
 def _read_pickle(file: OpenedFile) -> bytes:
     """The archive's description of its weights, after every record's checksum has been verified."""
     path = file.path
@@ -37,7 +42,7 @@ def _read_pickle(file: OpenedFile) -> bytes:
             if fault := _find_fault(archive, file.size):
                 raise CheckpointError(f"{path}: {fault}", code=Code.DAMAGED)
             damaged = archive.testzip()
-            pickled = archive.read(f"{_root(archive)}/data.pkl")
+            pickled = archive.read(f"{root_of(archive)}/data.pkl")
     except CheckpointError:
         raise
     # zipfile lets several kinds of error out for damaged archives.
@@ -51,11 +56,6 @@ def _read_pickle(file: OpenedFile) -> bytes:
             f"{path}: is damaged: the checksum of {damaged!r} does not fit; copy or save it again", code=Code.DAMAGED
         )
     return pickled
-
-
-def _root(archive: zipfile.ZipFile) -> str:
-    """The folder that torch.save puts all records in."""
-    return archive.infolist()[0].filename.partition("/")[0]
 
 
 def _find_fault(archive: zipfile.ZipFile, size: int) -> str | None:
@@ -73,7 +73,7 @@ def _find_fault(archive: zipfile.ZipFile, size: int) -> str | None:
     # A file may be two archives at once, for two readers; one that torch.save wrote starts with its first record.
     if sum(record.file_size for record in records) > size or min(record.header_offset for record in records) > 0:
         return "has a list of records that does not fit its size, so it is damaged or made to mislead"
-    return _find_stranger(archive, _root(archive))
+    return _find_stranger(archive, root_of(archive))
 
 
 def _find_stranger(archive: zipfile.ZipFile, root: str) -> str | None:

@@ -12,10 +12,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from mechint.checkpoint.checkpoint import read_content
-from mechint.checkpoint.weights import check_tensor
+from mechint.checkpoint.arrays import read_arrays
 from mechint.errors import CheckpointError, UsageError
 
 __all__ = ["SHARED", "SiteMask", "read_masks"]
@@ -34,10 +34,15 @@ class SiteMask:
     kind: str
     """``k``, ``mlp_post``, …, or ``SHARED``."""
     layer: int
-    kept: Tensor
-    """Boolean."""
-    scores: Tensor
-    """float32; a score may be no number."""
+    kept: NDArray[np.bool_]
+    scores: NDArray[np.float32]
+    """A score may be no number."""
+
+    @property
+    def title(self) -> str:
+        """For people: ``layer 3 · K · 12/64 kept``."""
+        name = self.kind.upper() if len(self.kind) == 1 else self.kind
+        return f"layer {self.layer} · {name} · {int(self.kept.sum())}/{self.kept.size} kept"
 
 
 def read_masks(path: str) -> list[SiteMask]:
@@ -46,7 +51,7 @@ def read_masks(path: str) -> list[SiteMask]:
     Raises UsageError for a file that holds anything else.
     """
     try:
-        content = read_content(path)
+        content = read_arrays(path)
         if not isinstance(content, Mapping) or not content:
             raise CheckpointError(f"{path}: holds no site")
         sites = [_site(path, name, entry) for name, entry in content.items()]
@@ -68,12 +73,11 @@ def _site(path: str, name: object, entry: object) -> SiteMask:
     return SiteMask(kind=kind, layer=int(match["layer"]), kept=mask > 0.5, scores=scores)
 
 
-def _values(path: str, place: str, entry: object, key: str) -> Tensor:
-    """A table of numbers ``[heads width]``, in memory of its own."""
+def _values(path: str, place: str, entry: object, key: str) -> NDArray[np.float32]:
+    """A table of numbers ``[heads width]``."""
     found = entry.get(key) if isinstance(entry, Mapping) else None
-    if not isinstance(found, Tensor):
+    if not isinstance(found, np.ndarray):
         raise CheckpointError(f"{path}: {place} is of type {type(found).__name__}, no tensor")
-    check_tensor(f"{path}: {place}", found)
-    if found.dim() != 2 or not found.numel():
+    if found.ndim != 2 or not found.size:
         raise CheckpointError(f"{path}: {place} has shape {list(found.shape)}; expected heads by channels")
-    return found.detach().float()
+    return found.astype(np.float32, copy=False)

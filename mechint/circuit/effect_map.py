@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from mechint.files import write_bytes
 
@@ -39,30 +40,34 @@ class EffectMap:
     """What a row is: ``layer``."""
     column_axis: str
     """What a column is: ``head``, ``position``, ``role``."""
-    values: Tensor
+    values: NDArray[np.floating[Any]]
     """``[n r c]``, nan where an example lacks the place."""
-    clusters: Tensor | None = None
+    clusters: NDArray[np.int64] | None = None
     """``[n]``, the number of each example's template; None where examples are independent."""
 
     def __post_init__(self) -> None:
         shape = (len(self.rows), len(self.columns))
         assert _NAME.fullmatch(self.name), f"{self.name!r} is no name of a map"
-        assert self.values.is_floating_point(), f"{self.name}: effects are {self.values.dtype}"
-        assert self.values.dim() == 3, f"{self.name}: effects have the shape {tuple(self.values.shape)}"
+        assert isinstance(self.values, np.ndarray), f"{self.name}: effects are a {type(self.values).__name__}, no array"
+        assert self.values.dtype.kind == "f", f"{self.name}: effects are {self.values.dtype}"
+        assert self.values.ndim == 3, f"{self.name}: effects have the shape {tuple(self.values.shape)}"
         assert self.values.shape[1:] == shape, f"{self.name}: {tuple(self.values.shape)} has not the labels' {shape}"
         assert len(set(self.rows)) == len(self.rows), f"{self.name}: two rows have one label"
         assert len(set(self.columns)) == len(self.columns), f"{self.name}: two columns have one label"
         assert self.clusters is None or len(self.clusters) == len(self.values), f"{self.name}: a cluster an example"
 
     @property
-    def mean(self) -> Tensor:
+    def mean(self) -> NDArray[np.float64]:
         """The mean effect ``[r c]`` over the examples that have the place; nan where none has."""
-        return torch.nanmean(self.values.double(), dim=0)
+        counts = self.counts
+        sums = np.nansum(self.values, axis=0, dtype=np.float64)
+        means: NDArray[np.float64] = np.divide(sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+        return means
 
     @property
-    def counts(self) -> Tensor:
+    def counts(self) -> NDArray[np.intp]:
         """How many examples have each place ``[r c]``."""
-        return (~self.values.isnan()).sum(0)
+        return np.asarray((~np.isnan(self.values)).sum(0))
 
     def cell(self, row: str, column: str) -> str:
         """The name of a cell: ``mlp_out.5@last_subject``."""
@@ -71,8 +76,8 @@ class EffectMap:
 
 def save_effects(maps: Sequence[EffectMap], path: Path) -> None:
     """Write ``{name: [n r c]}`` as safetensors, with each map's axes and labels as JSON in the metadata."""
-    from safetensors.torch import save
+    from safetensors.numpy import save
 
     axes = {one.name: {one.row_axis: one.rows, one.column_axis: one.columns} for one in maps}
-    values = {one.name: one.values.detach().cpu().contiguous() for one in maps}
+    values = {one.name: one.values for one in maps}
     write_bytes(path, save(values, metadata={name: json.dumps(labels) for name, labels in axes.items()}))

@@ -1,18 +1,26 @@
-"""How much circuits have in common, against chance, and how well scores and circuits find a known one."""
+"""How much circuits have in common, against chance, and how well scores and circuits find a known one.
+
+Circuits and scores are vectors ``[n]``, of a search or read from a file: tensors or arrays.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 from scipy.stats import kendalltau, rankdata, spearmanr
-from torch import Tensor
 
 from mechint.circuit.space import Space
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Flat = Tensor | NDArray[Any]
 
 __all__ = [
     "Overlap",
@@ -61,19 +69,21 @@ class RankCorrelation:
     """Tau-b."""
 
 
-def jaccard(left: Tensor, right: Tensor) -> float | None:
+def jaccard(left: Flat, right: Flat) -> float | None:
     """Units that both circuits ``[n]`` keep over the units that either keeps; None where neither keeps any."""
-    either = int((left | right).sum())
-    return int((left & right).sum()) / either if either else None
+    first, second = _array(left), _array(right)
+    either = int((first | second).sum())
+    return int((first & second).sum()) / either if either else None
 
 
-def overlap(space: Space, left: Tensor, right: Tensor) -> Overlap | None:
+def overlap(space: Space, left: Flat, right: Flat) -> Overlap | None:
     """Compare two circuits ``[n]`` of a space with chance; None where neither keeps a unit."""
-    index = jaccard(left, right)
+    first, second = _array(left), _array(right)
+    index = jaccard(first, second)
     if index is None:
         return None
-    shared, kept = int((left & right).sum()), int(left.sum()) + int(right.sum())
-    chances = _shared_by_chance(space, left, right)
+    shared, kept = int((first & second).sum()), int(first.sum()) + int(second.sum())
+    chances = _shared_by_chance(space, first, second)
     counts = np.arange(len(chances))
     return Overlap(
         shared=shared,
@@ -83,7 +93,7 @@ def overlap(space: Space, left: Tensor, right: Tensor) -> Overlap | None:
     )
 
 
-def stability(space: Space, circuits: Sequence[Tensor]) -> Stability | None:
+def stability(space: Space, circuits: Sequence[Flat]) -> Stability | None:
     """Compare all pairs of circuits ``[n]`` with chance; None for fewer than two, or where two are empty."""
     found = [overlap(space, left, right) for left, right in combinations(circuits, 2)]
     pairs = [pair for pair in found if pair is not None]
@@ -96,9 +106,9 @@ def stability(space: Space, circuits: Sequence[Tensor]) -> Stability | None:
     )
 
 
-def rank_correlation(left: Tensor, right: Tensor) -> RankCorrelation | None:
+def rank_correlation(left: Flat, right: Flat) -> RankCorrelation | None:
     """Compare two sets of scores ``[n]``; None where one of them ranks nothing."""
-    first, second = (scores.detach().double().cpu().numpy() for scores in (left, right))
+    first, second = (_array(scores).astype(np.float64) for scores in (left, right))
     if not (np.isfinite(first).all() and np.isfinite(second).all()) or np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
     return RankCorrelation(
@@ -106,30 +116,36 @@ def rank_correlation(left: Tensor, right: Tensor) -> RankCorrelation | None:
     )
 
 
-def auroc(scores: Tensor, known: Tensor) -> float | None:
+def auroc(scores: Flat, known: Flat) -> float | None:
     """Chance that a unit of the known circuit ``[n]`` scores above one outside it, ties counting half.
 
     None where all units or none are known, or where a score is not a number.
     """
-    inside = int(known.sum())
-    outside = len(known) - inside
-    if inside == 0 or outside == 0 or bool(scores.isnan().any()):
+    found, there = _array(scores).astype(np.float64), _array(known)
+    inside = int(there.sum())
+    outside = len(there) - inside
+    if inside == 0 or outside == 0 or bool(np.isnan(found).any()):
         return None
-    ranks = rankdata(scores.detach().double().cpu().numpy())
-    above = float(ranks[known.cpu().numpy()].sum()) - inside * (inside + 1) / 2
+    above = float(rankdata(found)[there].sum()) - inside * (inside + 1) / 2
     return above / (inside * outside)
 
 
-def f1(kept: Tensor, known: Tensor) -> float | None:
+def f1(kept: Flat, known: Flat) -> float | None:
     """Harmonic mean of precision and recall of a circuit ``[n]``; None where it and the known one are empty."""
-    total = int(kept.sum()) + int(known.sum())
-    return 2 * int((kept & known).sum()) / total if total else None
+    ours, there = _array(kept), _array(known)
+    total = int(ours.sum()) + int(there.sum())
+    return 2 * int((ours & there).sum()) / total if total else None
 
 
-def _shared_by_chance(space: Space, left: Tensor, right: Tensor) -> NDArray[np.float64]:
+def _array(values: Flat) -> NDArray[Any]:
+    return values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()
+
+
+def _shared_by_chance(space: Space, left: NDArray[np.bool_], right: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Chance of each number of shared units, from 0 on: hypergeometric at each site, added up over the sites."""
     chances = np.ones(1)
-    for first, second in zip(space.split(left).values(), space.split(right).values(), strict=True):
+    for place in space.places.values():
+        first, second = left[place], right[place]
         units, ours, theirs = len(first), int(first.sum()), int(second.sum())
         shared = np.arange(min(ours, theirs) + 1)
         # The logarithms of scipy's hypergeom, which takes a hundred times as long for the tails that are summed here.

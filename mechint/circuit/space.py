@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -57,6 +58,12 @@ class Space:
     def size(self) -> int:
         """Number of units over all sites; the ``n`` in "sparsity to one unit"."""
         return sum(units.count for units in self.sites)
+
+    @property
+    def places(self) -> dict[Site, slice]:
+        """Where the units of each site lie in a vector of all units."""
+        ends = list(accumulate(units.count for units in self.sites))
+        return {units.site: slice(end - units.count, end) for units, end in zip(self.sites, ends, strict=True)}
 
     def split(self, flat: Tensor) -> dict[Site, Tensor]:
         """Cut values of all units ``[… n]`` into one view per site ``[… units of the site]``."""

@@ -13,9 +13,11 @@ from mechint.errors import MechintError, UsageError, coded
 from mechint.results.redact import redact
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mechint.engine.plugins import Listed, Plugins
 
-__all__ = ["HELP", "count", "for_each", "load_plugins", "say", "say_error"]
+__all__ = ["HELP", "count", "for_each", "load_plugins", "say", "say_error", "say_waiting"]
 
 ALWAYS = ("metrics", "architectures")
 """Loaded for every spec."""
@@ -23,20 +25,21 @@ HELP = {"help_option_names": ["-h", "--help"]}
 
 
 def load_plugins(names: Sequence[str], listed: Mapping[str, Listed] | None = None) -> Plugins:
-    """The plugins that every spec has, and those named; UsageError for a name that nothing has.
+    """The plugins that every spec has, and those named, but for ``no:NAME``; UsageError for a name that nothing has.
 
     ``listed`` are those that there are, for a caller who asks more than once.
     """
     from mechint.engine.plugins import Plugins, list_plugins
+    from mechint.engine.turned_off import OFF, turned_off
     from mechint.spec.suggest import did_you_mean
 
-    plugins = Plugins(list_plugins() if listed is None else listed)
-    for name in (*ALWAYS, *names):
-        if name not in plugins.listed:
-            raise UsageError(
-                f"no plugin is named {name!r}{did_you_mean(name, plugins.listed)}", code=Code.UNKNOWN_PLUGIN
-            )
-        plugins.load(name)
+    listed = list_plugins() if listed is None else listed
+    plugins = Plugins(listed, turned_off(listed, names))
+    for name in (*ALWAYS, *(name.removeprefix(OFF) for name in names)):
+        if name not in listed:
+            raise UsageError(f"no plugin is named {name!r}{did_you_mean(name, listed)}", code=Code.UNKNOWN_PLUGIN)
+        if f"{OFF}{name}" not in names:
+            plugins.load(name)
     return plugins
 
 
@@ -64,6 +67,13 @@ def say_error(error: Exception | str) -> None:
     """Print an error to standard error, without the secrets that a path or a URL in it may hold."""
     text = coded(error) if isinstance(error, MechintError) else str(error)
     click.echo(redact(text).rstrip("\n"), err=True)
+
+
+def say_waiting(folder: Path) -> None:
+    """Say that another program is at work in a run's folder."""
+    from mechint.engine.alone import waiting
+
+    click.echo(waiting(folder), err=True)
 
 
 def count(number: int, thing: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mechint.cli.ask import load_plugins, say
+from mechint.cli.ask import load_plugins, say, say_waiting
 
 __all__ = ["baseline", "selftest"]
 
@@ -50,9 +50,13 @@ def selftest(spec: str, draws: int, seed: int) -> None:
 
     Uses what the last run of SPEC left in its output_dir, and leaves selftest.md there.
     """
+    from mechint.engine.alone import alone_in
     from mechint.engine.collect import read_spec
     from mechint.engine.selftest import selftest as test_spec
 
-    for tested in test_spec(read_spec(spec, load_plugins(())), draws, seed):
+    read = read_spec(spec, load_plugins(()))
+    with alone_in(Path(read.output_dir), say_waiting):
+        found = test_spec(read, draws, seed)
+    for tested in found:
         shares = ", ".join(f"{what} {share:.1%}" for what, share in tested.shares.items())
         say(f"{tested.family}  {tested.assertion}: {shares}")

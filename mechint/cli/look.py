@@ -18,9 +18,11 @@ def schema() -> None:
     """Print the JSON Schema of specs, for editors."""
     from mechint.engine.collect import catalog_of, load_all
     from mechint.engine.plugins import Plugins, list_plugins
+    from mechint.engine.turned_off import turned_off
     from mechint.spec.schema import compose_schema
 
-    plugins = Plugins(list_plugins())
+    listed = list_plugins()
+    plugins = Plugins(listed, turned_off(listed, ()))
     load_all(plugins)
     click.echo(json.dumps(compose_schema(catalog_of(plugins)), indent=2))
 
@@ -31,8 +33,10 @@ def methods(name: str | None) -> None:
     """List the analysis methods, or describe the options of the plugin NAME."""
     from mechint.engine.describe import describe_plugin, list_methods
     from mechint.engine.plugins import Plugins, list_plugins
+    from mechint.engine.turned_off import turned_off
 
-    plugins = Plugins(list_plugins())
+    listed = list_plugins()
+    plugins = Plugins(listed, turned_off(listed, ()))
     click.echo(list_methods(plugins) if name is None else describe_plugin(plugins, name))
 
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
+from mechint.cli.ask import say_waiting
 from mechint.files import cache_folder
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def measuring(workers: int, cache_dir: Path | None, *, in_process: bool, force: 
         cache=Cache(root=cache_dir or cache_folder()),
         force=force,
         threads=threads_each(1 if in_process else workers),
-        wait=lambda folder: click.echo(f"another run is at work in {folder}; this one waits for its end", err=True),
+        wait=say_waiting,
     )
     try:
         with _ended_by_signals():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mechint.cli.ask import count, load_plugins, say
+from mechint.cli.ask import count, load_plugins, say, say_waiting
 from mechint.cli.observers import report_command, say_broken
 from mechint.cli.run_options import reporters
 from mechint.engine.exit import worst
@@ -34,10 +34,10 @@ def merge(
 
     asked = Reporting(junit=junit, sarif=sarif)
     plugins = load_plugins((*reporters(asked), *named))
-    merged = merge_runs(runs, output_dir)
-    broken = say_broken(plugins.notify("mechint_run_finished", report=merged.report, output_dir=output_dir))
+    merged = merge_runs(runs, output_dir, plugins, say_waiting)
+    say_broken(merged.broken)
     for name in merged.missing:
         say(f"{merged.report.spec.path}::{name} is in none of the runs", err=True)
     click.echo(f"merged {count(len(runs), 'run')}: {run_line(merged.report)}")
     click.echo(f"report: {output_dir / 'report.md'}")
-    sys.exit(worst([merged.code, broken, report_command([merged.report], plugins, asked)]))
+    sys.exit(worst([merged.code, report_command([merged.report], plugins, asked)]))

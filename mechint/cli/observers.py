@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mechint.cli.ask import say_error
-from mechint.engine.exit import ExitCode
 
 if TYPE_CHECKING:
+    from mechint.engine.exit import ExitCode
     from mechint.engine.plugins import Plugins
     from mechint.results.reporting import Reporting
     from mechint.results.values import RunReport
@@ -18,13 +18,16 @@ __all__ = ["report_command", "say_broken"]
 
 
 def report_command(reports: Sequence[RunReport], plugins: Plugins, asked: Reporting) -> ExitCode:
-    """Let reporters write what is over all runs of a command."""
-    return say_broken(plugins.notify("mechint_command_finished", reports=reports, reporting=asked))
+    """Let reporters write what is over all runs of a command; the code for those that broke."""
+    from mechint.engine.watchers import code_of_broken
+
+    broken = plugins.notify("mechint_command_finished", reports=reports, reporting=asked)
+    say_broken(broken)
+    return code_of_broken([name for name, _ in broken], plugins)
 
 
-def say_broken(broken: Sequence[tuple[str, Exception]]) -> ExitCode:
+def say_broken(broken: Sequence[tuple[str, Exception]]) -> None:
     """Say which observers raised, each with its traceback."""
     for name, error in broken:
         say_error("".join(traceback.format_exception(error)))
         say_error(f"observer {name} broke; the other reports are complete")
-    return ExitCode.INTERNAL if broken else ExitCode.PASSED

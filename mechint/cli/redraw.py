@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mechint.cli.ask import count, load_plugins, say
+from mechint.cli.ask import count, load_plugins, say, say_waiting
 from mechint.cli.observers import report_command, say_broken
 from mechint.engine.exit import ExitCode, worst
 from mechint.errors import UsageError
@@ -23,10 +23,13 @@ __all__ = ["draw_again", "to_draw_again"]
 
 def to_draw_again(models: str | None, from_runs: str | None) -> FinishedAnalysis | None:
     """What the command line asks to draw again; None where it asks for an analysis."""
+    if models is None and from_runs is None:
+        return None
     from mechint.checkpoint.finished import find_finished
 
     if from_runs is None:
-        return None if models is None else find_finished(models)
+        assert models is not None, "one of the two is given"
+        return find_finished(models)
     if models is not None:
         raise UsageError("--from-runs draws a finished run again and has no use for --models; give one of them")
     return find_finished(from_runs, checkpoints_beside=True) or _refuse(from_runs)
@@ -52,7 +55,7 @@ def draw_again(finished: FinishedAnalysis, specs: Sequence[str], asked: RunOptio
         from mechint.engine.collect import read_spec
 
         spec = read_spec(specs[0], loaded, asked.overrides)
-    drawn = redraw_run(finished.folder, loaded, asked.reporting, spec)
+    drawn = redraw_run(finished.folder, loaded, asked.reporting, spec, say_waiting)
     say_broken(drawn.broken)
     return worst([drawn.code, report_command([drawn.report], loaded, asked.reporting)])
 

@@ -92,7 +92,8 @@ def _collect(path: str, asked: RunOptions, listed: Mapping[str, Listed], plugins
     """The plan of a spec; the plugins that were loaded for it are added under its path."""
     from mechint.engine.collect import collect_plan
 
-    plugins[path] = load_plugins((*asked.reporters, *asked.named), listed)
+    reporters = () if asked.collect_only else asked.reporters
+    plugins[path] = load_plugins((*reporters, *asked.named), listed)
     plan = collect_plan(path, plugins[path], models=asked.models, overrides=asked.overrides)
     return shrink(plan) if asked.smoke else plan
 

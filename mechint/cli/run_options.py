@@ -94,7 +94,12 @@ _OPTIONS = (
     ),
     click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: method.steps=50."),
     click.option(
-        "-p", "--plugin", "named", multiple=True, metavar="NAME", help="Load an installed plugin: a reporter, metrics."
+        "-p",
+        "--plugin",
+        "named",
+        multiple=True,
+        metavar="NAME",
+        help="Load an installed plugin: a reporter, metrics. no:NAME turns one off.",
     ),
     click.option("--validate", is_flag=True, help="Check the specs and stop."),
     click.option("--collect-only", "--co", is_flag=True, help="List the items that would run and stop."),

@@ -20,6 +20,7 @@ from mechint.cli.compare import compare
 from mechint.cli.convert import convert
 from mechint.cli.explain import explain
 from mechint.cli.gate import baseline, selftest
+from mechint.cli.lock import lock
 from mechint.cli.look import doctor, methods, schema, task
 from mechint.cli.merge import merge
 from mechint.cli.report import report
@@ -51,6 +52,7 @@ _COMMANDS = (
     selftest,
     explain,
     cache,
+    lock,
     train,
     convert,
     import_kconfig,

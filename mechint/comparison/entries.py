@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import cast
 
-from mechint.circuit.circuit import Circuit
+import numpy as np
+
 from mechint.circuit.overlap import Overlap, overlap, rank_correlation
 from mechint.circuit.space import Space
-from mechint.comparison.runs import Run
+from mechint.comparison.runs import Run, SavedCircuit
 from mechint.comparison.values import Agreement, Entry, EntryMeasure, EntryPoint, EntrySite, Third
 from mechint.errors import UsageError
 from mechint.faithfulness.combine import over_runs
@@ -49,7 +50,7 @@ class Loaded:
     """A member with its files."""
 
     member: Member
-    circuits: tuple[Circuit, ...]
+    circuits: tuple[SavedCircuit, ...]
     """One a seed."""
     estimates: tuple[Estimates, ...]
     """One a seed."""
@@ -118,7 +119,7 @@ def third_of(layer: int, layers: int) -> Third:
     return cast(tuple[Third, ...], ("early", "middle", "late"))[3 * (2 * layer + 1) // (2 * layers)]
 
 
-def mean_overlap(pairs: Sequence[tuple[Circuit, Circuit]]) -> Overlap | None:
+def mean_overlap(pairs: Sequence[tuple[SavedCircuit, SavedCircuit]]) -> Overlap | None:
     """The overlap of circuits of one space, over all pairs: means, and the largest p; None where two are empty."""
     found = [overlap(left.space, left.kept, right.kept) for left, right in pairs]
     known = [one for one in found if one is not None]
@@ -132,7 +133,7 @@ def mean_overlap(pairs: Sequence[tuple[Circuit, Circuit]]) -> Overlap | None:
     )
 
 
-def mean_spearman(pairs: Sequence[tuple[Circuit, Circuit]]) -> float | None:
+def mean_spearman(pairs: Sequence[tuple[SavedCircuit, SavedCircuit]]) -> float | None:
     """The mean rank correlation of scores; None where some rank nothing."""
     found = [rank_correlation(left.scores, right.scores) for left, right in pairs]
     known = [one.spearman for one in found if one is not None]
@@ -185,10 +186,9 @@ def _mean_and_spread(values: Sequence[float | None]) -> tuple[float | None, floa
 
 def _sites(loaded: Loaded) -> tuple[EntrySite, ...]:
     layers, found = loaded.layers, []
-    kept = [circuit.space.split(circuit.kept) for circuit in loaded.circuits]
-    scores = [circuit.space.split(circuit.scores) for circuit in loaded.circuits]
+    places = loaded.space.places
     for units in loaded.space.sites:
-        site, counts = units.site, [int(piece[units.site].sum()) for piece in kept]
+        site, counts = units.site, [int(circuit.kept[places[units.site]].sum()) for circuit in loaded.circuits]
         share, spread = _mean_and_spread([count / units.count for count in counts])
         assert share is not None, "an entry has an item"
         found.append(
@@ -202,7 +202,9 @@ def _sites(loaded: Loaded) -> tuple[EntrySite, ...]:
                 kept=statistics.fmean(counts),
                 share=share,
                 spread=spread,
-                mean_score=statistics.fmean(float(piece[site].double().mean()) for piece in scores),
+                mean_score=statistics.fmean(
+                    float(circuit.scores[places[site]].mean(dtype=np.float64)) for circuit in loaded.circuits
+                ),
             )
         )
     return tuple(found)
@@ -222,7 +224,7 @@ def _curve(items: Sequence[ItemReport]) -> tuple[EntryPoint, ...]:
     return tuple(points)
 
 
-def _agreement(circuits: Sequence[Circuit]) -> Agreement | None:
+def _agreement(circuits: Sequence[SavedCircuit]) -> Agreement | None:
     pairs = list(combinations(circuits, 2))
     found = mean_overlap(pairs) if len({circuit.space for circuit in circuits}) == 1 else None
     if found is None:

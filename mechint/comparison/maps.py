@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import torch
+import numpy as np
 
 from mechint.circuit.overlap import rank_correlation
 from mechint.comparison.entries import Loaded
@@ -53,7 +53,7 @@ def _alike(mine: EffectTable, others: EffectTable) -> float | None:
     ]
     if len(pairs) < 2:
         return None
-    found = rank_correlation(*(torch.tensor(side, dtype=torch.float64) for side in zip(*pairs, strict=True)))
+    found = rank_correlation(*(np.array(side, dtype=np.float64) for side in zip(*pairs, strict=True)))
     return None if found is None else found.spearman
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mechint.comparison import tables
 from mechint.comparison.html import render_html
 from mechint.comparison.sheets import SHEETS, sheets
+from mechint.comparison.stamp import STAMP
 from mechint.comparison.store import COMPARISON, write_comparison
 from mechint.comparison.values import Comparison, Group
 from mechint.errors import UsageError
@@ -75,7 +76,7 @@ def remove_comparison(folder: Path) -> None:
             "  hint: choose another folder with -o"
         )
     for entry in files:
-        if entry.name in (COMPARISON, PAGE, WEB_PAGE, *SHEETS) or _FIGURE.fullmatch(entry.name):
+        if entry.name in (COMPARISON, PAGE, WEB_PAGE, STAMP, *SHEETS) or _FIGURE.fullmatch(entry.name):
             entry.unlink()
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from mechint.checkpoint.masks import read_masks
-from mechint.circuit.circuit import Circuit
 from mechint.circuit.space import Site, SiteUnits, Space
 from mechint.errors import UsageError
 from mechint.faithfulness.per_example import PerExample
@@ -17,9 +17,20 @@ from mechint.natural import natural_key
 from mechint.results.store import read_report
 from mechint.results.values import ItemReport, RunReport
 
-__all__ = ["Run", "read_runs"]
+__all__ = ["Run", "SavedCircuit", "read_runs"]
 
 RESULTS = "results.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SavedCircuit:
+    """A circuit as it was saved: the units kept out of a space, and the scores of all."""
+
+    space: Space
+    kept: NDArray[np.bool_]
+    """``[n]``"""
+    scores: NDArray[np.float32]
+    """``[n]``"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,7 +42,7 @@ class Run:
     folder: Path
     report: RunReport
 
-    def circuit(self, item: ItemReport) -> Circuit:
+    def circuit(self, item: ItemReport) -> SavedCircuit:
         """What an item keeps; UsageError where its file cannot be read."""
         return _circuit(self._file(item, "final_masks.pt"))
 
@@ -46,15 +57,15 @@ class Run:
         return path
 
 
-def _circuit(path: Path) -> Circuit:
+def _circuit(path: Path) -> SavedCircuit:
     """The circuit in a file of masks. Each column of a mask is a unit: a space of heads has sites of width 1."""
     masks = read_masks(str(path))
     sites = tuple(
         SiteUnits(site=Site(mask.layer, mask.kind), heads=len(mask.kept), width=mask.kept.shape[1]) for mask in masks
     )
-    kept = torch.cat([mask.kept.flatten() for mask in masks])
-    scores = torch.cat([mask.scores.flatten() for mask in masks])
-    return Circuit(space=Space(sites=sites), kept=kept, scores=scores)
+    kept = np.concatenate([mask.kept.ravel() for mask in masks])
+    scores = np.concatenate([mask.scores.ravel() for mask in masks])
+    return SavedCircuit(space=Space(sites=sites), kept=kept, scores=scores)
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:

@@ -84,7 +84,7 @@ def _counts(entry: Entry, loaded: Loaded, kind: str, third: Third | None) -> tup
     """Units kept by each seed, and of how many."""
     names = {site.site for site in entry.sites if _inside(site, kind, third)}
     counts = [
-        sum(int(kept.sum()) for site, kept in circuit.space.split(circuit.kept).items() if str(site) in names)
+        sum(int(circuit.kept[place].sum()) for site, place in circuit.space.places.items() if str(site) in names)
         for circuit in loaded.circuits
     ]
     return counts, sum(site.units for site in entry.sites if site.site in names)
@@ -100,8 +100,8 @@ def _excess(ours: Loaded, theirs: Loaded) -> tuple[float, int]:
         circuit = loaded.circuits[0]
         for units in circuit.space.sites:
             if units.heads > 1 and units.width > 1:
-                kept = circuit.space.split(circuit.kept)[units.site].reshape(units.heads, units.width)
-                found, degrees = _add(kept.numpy(), found, degrees)
+                kept = circuit.kept[circuit.space.places[units.site]].reshape(units.heads, units.width)
+                found, degrees = _add(kept, found, degrees)
     return (found / degrees, degrees) if degrees else (math.nan, 0)
 
 

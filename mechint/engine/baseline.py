@@ -114,7 +114,7 @@ def approve(run: Path, reason: str, target: Path | None = None) -> Path:
 
     Raises UsageError for a run with errors, for an interrupted one, and in continuous integration, where nobody looks.
     """
-    from safetensors.torch import save
+    from safetensors.numpy import save
 
     from mechint.faithfulness.per_example import read_tensors
 
@@ -188,7 +188,7 @@ def _refuse_misfit(path: str, item: BaselineItem, values: PerExample) -> None:
     from mechint.faithfulness.per_example_faults import find_fault
 
     fault = find_fault(values)
-    if fault is None and (count := values.of("full").numel()) != item.methodology.examples:
+    if fault is None and (count := values.of("full").size) != item.methodology.examples:
         fault = f"has the values of {count:,} examples, and {item.methodology.examples:,} are stated"
     if fault is not None:
         raise UsageError(f"{path}: {ascii(item.id)[1:-1][:100]}: {fault}; approve the run again")

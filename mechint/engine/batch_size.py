@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mechint.subject.subject import Subject
 
-__all__ = ["CANDIDATES", "Fit", "fit_memory", "settle_batch_size", "with_batch_size"]
+__all__ = ["CANDIDATES", "Fit", "fit_memory", "is_settled", "main_memory", "settle_batch_size", "with_batch_size"]
 
 CANDIDATES = (64, 32, 16, 8, 4, 2, 1)
 """What ``auto`` chooses from, the first that fits: a fixed list, so that the same machine gives the same bits."""
@@ -55,12 +55,24 @@ def settle_batch_size(item: Item, plugins: Plugins, ready: Prepared, journal: Jo
     The choice follows from the item and the size of the machine's memory alone, never from how fast or how busy it is:
     for a search that draws a batch each step the batch size is a part of the method.
     """
-    if getattr(item.cell.method.options, BATCH, None) is not AUTO:
+    if is_settled(item):
         return item
     probe = Probe(item, plugins, ready)
     chosen = choose(fit_memory(probe, ready.subject), probe.examples)
     journal.note(f"batch_size auto: {chosen} of {', '.join(map(str, CANDIDATES))}, the largest that fits in memory")
     return with_batch_size(item, chosen)
+
+
+def is_settled(item: Item) -> bool:
+    """Whether the batch size is a number, or the method has none."""
+    return getattr(item.cell.method.options, BATCH, None) is not AUTO
+
+
+def main_memory() -> int:
+    """Bytes of the machine's memory, whatever of it is in use, and no more than its container may take."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    stated = _CGROUP.read_text().strip() if _CGROUP.is_file() else ""
+    return min(physical, int(stated)) if stated.isdecimal() else physical
 
 
 def choose(fit: Fit, examples: int) -> int:
@@ -94,11 +106,7 @@ def fit_memory(probe: Probe, subject: Subject) -> Fit:
 
 
 def _memory(device: torch.device) -> int:
-    """Bytes of the device's memory, whatever of it is in use; on a CPU no more than the container may take."""
+    """Bytes of the device's memory."""
     import torch
 
-    if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    stated = _CGROUP.read_text().strip() if _CGROUP.is_file() else ""
-    return min(physical, int(stated)) if stated.isdecimal() else physical
+    return int(torch.cuda.get_device_properties(device).total_memory) if device.type == "cuda" else main_memory()

@@ -107,8 +107,10 @@ def make_verdict(
     *,
     interval: tuple[float, float] | None = None,
 ) -> Verdict:
-    """The verdict on an assertion, with what was found for it."""
+    """The verdict on an assertion, with what was found for it; one that only warns leaves no question open."""
     there = found.value is not None and math.isfinite(found.value)
+    if outcome is Outcome.UNDECIDED and assertion.severity == "warn":
+        outcome = Outcome.WARNED
     return Verdict(
         text=describe(assertion),
         line=line,

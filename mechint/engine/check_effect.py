@@ -14,7 +14,8 @@ from mechint.spec.suggest import did_you_mean
 from mechint.spec.values import Assertion, Item
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy as np
+    from numpy.typing import NDArray
 
     from mechint.circuit.effect_map import EffectMap
 
@@ -72,13 +73,15 @@ def check_peak(assertion: Assertion, line: int | None, maps: Sequence[EffectMap]
     With a confidence that is asked of resamples of the examples: passed where so large a share of them has its peak
     there, failed where so large a share has not.
     """
+    import numpy as np
+
     from mechint.faithfulness.effects import peak_of, redraw_peaks
 
     place = parse_place(assertion.of)
     effects = _map(maps, place)
     cells = _part(effects, place)
-    means = effects.mean.where(cells, float("nan"))
-    if bool(means.isnan().all()):
+    means = np.where(cells, effects.mean, np.nan)
+    if bool(np.isnan(means).all()):
         reason = f"{assertion.name} has no meaning here: no example has such a place"
         return make_verdict(assertion, line, Found(value=None), Outcome.UNDECIDED, reason)
     label = _label(assertion, effects, peak_of(means))
@@ -99,15 +102,15 @@ def _map(maps: Sequence[EffectMap], place: EffectPlace) -> EffectMap:
     return next(one for one in maps if one.name == place.map)
 
 
-def _part(effects: EffectMap, place: EffectPlace) -> Tensor:
+def _part(effects: EffectMap, place: EffectPlace) -> NDArray[np.bool_]:
     """The cells ``[r c]`` of a place."""
-    import torch
+    import numpy as np
 
-    cells = torch.ones(len(effects.rows), len(effects.columns), dtype=torch.bool)
+    cells = np.ones((len(effects.rows), len(effects.columns)), dtype=np.bool_)
     if place.row is not None:
-        cells &= torch.tensor([row == place.row for row in effects.rows])[:, None]
+        cells &= np.array([row == place.row for row in effects.rows])[:, None]
     if place.column is not None:
-        cells &= torch.tensor([column == place.column for column in effects.columns])
+        cells &= np.array([column == place.column for column in effects.columns])
     return cells
 
 

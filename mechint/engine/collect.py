@@ -41,15 +41,16 @@ def read_spec(path: str, plugins: Plugins, overrides: Sequence[str] = ()) -> Spe
     except SpecError:
         # Messages are better when all that ships here is known; a valid spec need not pay for it.
         for name, listed in plugins.listed.items():
-            if listed.builtin:
+            if listed.builtin and name not in plugins.off:
                 plugins.load(name)
         return build_spec(document, compile_grammar(catalog_of(plugins)))
 
 
 def load_all(plugins: Plugins) -> None:
-    """Load every plugin that is listed, for the schema and the list of methods."""
+    """Load every plugin that is listed and not turned off, for the schema and the list of methods."""
     for name in plugins.listed:
-        plugins.load(name)
+        if name not in plugins.off:
+            plugins.load(name)
 
 
 def catalog_of(plugins: Plugins) -> Catalog:

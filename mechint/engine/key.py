@@ -5,7 +5,8 @@
 * the task, its options, and the bytes of every file that an option names
 * how faithfulness is measured; not the assertions, which only judge what was measured
 * the code: that of mechint's rooms that compute, and that of the plugins that take part
-* the machine: its kind, processor and accelerator, its threads, and the versions of the libraries that compute
+* the machine: its kind, processor and accelerators, its threads, and the versions of the libraries that compute; its
+  memory too, where a batch size follows from that
 
 A plugin that reads a file which no option names has to give its version among its options.
 """
@@ -25,6 +26,7 @@ from typing import Any
 
 import mechint
 from mechint.checkpoint.opened import open_unchanged
+from mechint.engine.batch_size import is_settled, main_memory
 from mechint.engine.hookspecs import MEASURING, OBSERVING
 from mechint.engine.plugins import Plugins
 from mechint.errors import MechintError
@@ -42,6 +44,7 @@ _COMPUTING_FILES = (
     "engine/draw.py",
     "engine/item.py",
     "engine/prepare.py",
+    "engine/probe.py",
     "engine/stored.py",
 )
 _LIBRARIES = ("torch", "transformers", "numpy", "scipy", "safetensors")
@@ -58,6 +61,7 @@ _BESIDE = (
     "tiktoken.model",
 )
 """Files beside a checkpoint's own that may belong to it."""
+_ACCELERATORS = Path("/proc/driver/nvidia/gpus")
 MOST_FILES = 10_000
 """Below a folder that an option names; what lies in a larger one has no key, and is measured every time."""
 
@@ -99,6 +103,7 @@ class Keys:
             "plugins": {name: self._plugin_code(name) for name in self._others(cell)},
             "mechint": [mechint.__version__, self._own_code()],
             "machine": self._machine(source.reference.device),
+            "memory": None if is_settled(item) else main_memory(),
         }
 
     def _checkpoint(self, path: Path) -> str:
@@ -155,7 +160,7 @@ class Keys:
 
     def _machine(self, device: str) -> list[Any]:
         # What "auto" takes is torch's to say, whose import a run that measures nothing does not pay for.
-        accelerators = [os.path.exists("/dev/nvidiactl"), os.environ.get("CUDA_VISIBLE_DEVICES")]
+        accelerators = [_read_accelerators(), os.environ.get("CUDA_VISIBLE_DEVICES")]
         return [platform.system(), self._processor, device, accelerators, self.threads, self._versions]
 
 
@@ -166,6 +171,15 @@ def _read_processor() -> str:
     except OSError:
         return platform.processor() or platform.machine()
     return next((line for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _read_accelerators() -> list[str]:
+    """The models of the accelerators, each with the size of its memory in its name where the vendor puts it there."""
+    found = []
+    for described in sorted(_ACCELERATORS.glob("*/information")):
+        lines = described.read_text(errors="replace").splitlines()
+        found += [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
+    return found or ["unknown"] * os.path.exists("/dev/nvidiactl")
 
 
 def _texts(value: Any) -> Iterator[str]:

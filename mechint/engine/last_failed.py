@@ -10,13 +10,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mechint.engine.exit import holds
 from mechint.errors import UsageError
 from mechint.files import write_text
-from mechint.results.store import read_json
-from mechint.results.values import RunReport
 from mechint.spec.values import Plan
+
+if TYPE_CHECKING:
+    from mechint.results.values import RunReport
 
 __all__ = ["FOLDER", "failed_first", "read_failed", "remember"]
 
@@ -27,6 +29,8 @@ _FILE = "last_failed.json"
 
 def read_failed(folder: Path = FOLDER) -> frozenset[str]:
     """Node ids that failed when they were last run; none before the first run, or where the list is damaged."""
+    from mechint.results.store import read_json
+
     try:
         listed = read_json(folder / _FILE)
     except UsageError:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mechint.codes import Code
+from mechint.engine.alone import alone_in
 from mechint.engine.exit import ExitCode, conclude, worst
+from mechint.engine.plugins import Plugins
 from mechint.engine.run import open_folder, refuse_strangers
+from mechint.engine.watchers import code_of_broken
 from mechint.errors import UsageError
 from mechint.results.store import read_report, write_report
 from mechint.results.values import Outcome, RunReport
@@ -25,19 +28,30 @@ class Merged:
     code: ExitCode
     missing: tuple[str, ...]
     """Ids of items that were selected and are in none of the runs."""
+    broken: Sequence[tuple[str, Exception]]
+    """Observers that raised, by plugin name."""
 
 
-def merge(runs: Sequence[Path], output_dir: Path) -> Merged:
+def merge(
+    runs: Sequence[Path], output_dir: Path, plugins: Plugins, wait: Callable[[Path], None] = lambda _: None
+) -> Merged:
     """Put the results in several folders together in another; the items come in the order of the spec.
 
-    Where items are missing, as those of a shard that was lost, the code says that the run is incomplete. Raises
-    UsageError for runs of which one does not fit the others.
+    Where items are missing, as those of a shard that was lost, the code says that the run is incomplete. ``wait`` is
+    called where a run is at work in the folder, before waiting for its end. Raises UsageError for runs of which one
+    does not fit the others.
     """
     reports = [read_report(run / "results.json") for run in runs]
     for run, report in zip(runs[1:], reports[1:], strict=True):
         _refuse_unlike(run, report, runs[0], reports[0])
     owners = _owners(runs, reports)
     folder = open_folder(str(output_dir))
+    with alone_in(folder, wait):
+        return _merge_into(folder, reports, owners, plugins)
+
+
+def _merge_into(folder: Path, reports: Sequence[RunReport], owners: Mapping[str, Path], plugins: Plugins) -> Merged:
+    """The merged run, written and told to observers."""
     skipped = {item.id for report in reports for item in report.items if item.outcome is Outcome.SKIPPED}
     for name, owner in owners.items():
         if name not in skipped:  # what lies in its folder is of an earlier run
@@ -47,7 +61,9 @@ def merge(runs: Sequence[Path], output_dir: Path) -> Merged:
         code = worst([ExitCode(merged.exit_code), ExitCode.INCOMPLETE])
         merged = merged.model_copy(update={"exit_code": int(code)})
     write_report(merged, folder)
-    return Merged(report=merged, code=ExitCode(merged.exit_code), missing=missing)
+    broken = plugins.notify("mechint_run_finished", report=merged, output_dir=folder)
+    code = worst([ExitCode(merged.exit_code), code_of_broken([name for name, _ in broken], plugins)])
+    return Merged(report=merged, code=code, missing=missing, broken=broken)
 
 
 def _refuse_unlike(run: Path, report: RunReport, first_run: Path, first: RunReport) -> None:

@@ -137,7 +137,7 @@ def _draw(folder: Path, sites: Sequence[SiteMask], search: _Search) -> OlderDraw
         report=target / REPORT,
         layers=len({site.layer for site in sites}),
         kept=sum(int(site.kept.sum()) for site in sites),
-        channels=sum(site.kept.numel() for site in sites),
+        channels=sum(site.kept.size for site in sites),
         missing=(f"{CURVES}: {search.why_none}",) if search.why_none else (),
     )
     write_text(drawn.report, _page(title, sites, search, drawn))
@@ -203,9 +203,9 @@ def _summaries(sites: Iterable[SiteMask]) -> list[SiteSummary]:
             site=f"{site.kind}.{site.layer}",
             layer=site.layer,
             kind=site.kind,
-            units=site.kept.numel(),
+            units=site.kept.size,
             kept=int(site.kept.sum()),
-            sparsity=1 - int(site.kept.sum()) / site.kept.numel(),
+            sparsity=1 - int(site.kept.sum()) / site.kept.size,
             mean_score=float(site.scores.mean()),
         )
         for site in sites

@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import pkgutil
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -20,7 +22,7 @@ import mechint.plugins
 from mechint import __version__
 from mechint.codes import Code
 from mechint.engine import hookspecs
-from mechint.errors import PluginError, first_line
+from mechint.errors import PluginError, UsageError, first_line
 
 __all__ = ["Listed", "Plugins", "list_plugins"]
 
@@ -62,23 +64,45 @@ def list_plugins() -> dict[str, Listed]:
     return found
 
 
+class _Manager(pluggy.PluginManager):
+    """Looks only at what a module marks as a hook; pluggy asks of every name in it, which many specs would wait for."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        return super().parse_hookimpl_opts(plugin, name) if _may_be_marked(plugin, name, "impl") else None
+
+    def parse_hookspec_opts(self, module_or_class: ModuleType | type, name: str) -> pluggy.HookspecOpts | None:
+        return (
+            super().parse_hookspec_opts(module_or_class, name)
+            if _may_be_marked(module_or_class, name, "spec")
+            else None
+        )
+
+
 class Plugins:
     """The plugins of one run: what is listed, what is loaded, and how hooks are called."""
 
-    def __init__(self, listed: Mapping[str, Listed]) -> None:
+    def __init__(self, listed: Mapping[str, Listed], off: Mapping[str, str] | None = None) -> None:
         self.listed = listed
-        self._manager = pluggy.PluginManager(GROUP)
+        self.off = off or {}
+        """Those that may not be loaded, each with the reason."""
+        self._manager = _Manager(GROUP)
         self._manager.add_hookspecs(hookspecs)
 
     def load(self, name: str) -> ModuleType:
-        """Import and register the plugin of this name, once; raises PluginError if it cannot be used."""
+        """Import and register the plugin of this name, once.
+
+        Raises PluginError if it cannot be used, UsageError where it is turned off.
+        """
+        if name in self.off:
+            raise UsageError(f"plugin {name!r} of {self.listed[name].origin} is not loaded: {self.off[name]}")
         loaded = self._manager.get_plugin(name)
         if loaded is not None:
             assert isinstance(loaded, ModuleType)
             return loaded
         plugin = self.listed[name]
         try:
-            module = importlib.import_module(plugin.module)
+            with redirect_stdout(sys.stderr):  # a program may be reading standard output
+                module = importlib.import_module(plugin.module)
         except KeyboardInterrupt:
             raise
         # A module may raise anything, such as an exit or a class of its own below BaseException.
@@ -145,6 +169,10 @@ class Plugins:
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
         others = [i.plugin for i in implementations if i.plugin is not plugin and not (i.wrapper or i.hookwrapper)]
         return self._manager.subset_hook_caller(hook, remove_plugins=others)
+
+
+def _may_be_marked(owner: object, name: str, mark: str) -> bool:
+    return not isinstance(owner, ModuleType) or hasattr(vars(owner).get(name), f"{GROUP}_{mark}")
 
 
 def _shipped() -> list[Listed]:

@@ -10,15 +10,16 @@ writes the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from mechint.engine.alone import alone_in
 from mechint.engine.draw import draw_item
 from mechint.engine.exit import ExitCode, conclude, worst
 from mechint.engine.item import SAVED
 from mechint.engine.plugins import Plugins
-from mechint.engine.run import Finished, of_trackers
-from mechint.engine.watchers import Watchers
+from mechint.engine.run import Finished
+from mechint.engine.watchers import Watchers, code_of_broken
 from mechint.errors import UsageError
 from mechint.files import sha256_of
 from mechint.results.facts import spec_facts
@@ -31,11 +32,23 @@ from mechint.spec.values import Spec
 __all__ = ["redraw_run"]
 
 
-def redraw_run(folder: Path, plugins: Plugins, reporting: Reporting, spec: Spec | None = None) -> Finished:
+def redraw_run(
+    folder: Path,
+    plugins: Plugins,
+    reporting: Reporting,
+    spec: Spec | None = None,
+    wait: Callable[[Path], None] = lambda _: None,
+) -> Finished:
     """Draw the run in a folder again; UsageError, before anything is written, where its files do not allow that.
 
-    Trackers are told that the run names, or those of ``spec`` where the command line gives one.
+    Trackers are told that the run names, or those of ``spec`` where the command line gives one. ``wait`` is called
+    where a run is at work in the folder, before waiting for its end.
     """
+    with alone_in(folder, wait):
+        return _redraw(folder, plugins, reporting, spec)
+
+
+def _redraw(folder: Path, plugins: Plugins, reporting: Reporting, spec: Spec | None) -> Finished:
     report = read_report(folder / "results.json")
     code = _code_of(report, folder)
     drawn = [item for item in report.items if item.outcome is not Outcome.SKIPPED]
@@ -52,8 +65,7 @@ def redraw_run(folder: Path, plugins: Plugins, reporting: Reporting, spec: Spec 
     for item in drawn:
         _redraw_item(item, plugins, folder / item.id, watchers)
     watchers.notify("mechint_run_finished", report=told, output_dir=folder)
-    if not watchers.broken.keys() <= of_trackers(watchers.broken, told.spec.trackers, plugins):
-        code = worst([code, ExitCode.INTERNAL])
+    code = worst([code, code_of_broken(watchers.broken, plugins)])
     return Finished(report=report, code=code, broken=tuple(watchers.broken.items()))
 
 

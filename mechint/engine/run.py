@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from mechint import __version__
 from mechint.codes import Code
+from mechint.engine.alone import alone_in
 from mechint.engine.cache import Cache
 from mechint.engine.exit import ExitCode, conclude, holds, worst
 from mechint.engine.item import WRITTEN_BY_EVERY_RUN, finish_item, measure_item, seal_item, skipped_item
@@ -24,7 +24,7 @@ from mechint.engine.known import Known
 from mechint.engine.measured import Measured, waits_for_others
 from mechint.engine.plugins import Plugins
 from mechint.engine.smoke import soften
-from mechint.engine.watchers import Watchers
+from mechint.engine.watchers import Watchers, code_of_broken
 from mechint.errors import UsageError
 from mechint.files import is_leftover, sweep_leftovers
 from mechint.journal import Progress
@@ -35,10 +35,7 @@ from mechint.results.values import ItemReport, RunReport, Versions
 from mechint.spec.limits import Limits
 from mechint.spec.values import Item, Plan
 
-__all__ = ["Finished", "Way", "failures", "of_trackers", "open_folder", "refuse_strangers", "run_plan"]
-
-LOCK = ".lock"
-"""In the run's folder; held by the process that writes there, and gone with it."""
+__all__ = ["Finished", "Way", "failures", "open_folder", "refuse_strangers", "run_plan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +83,7 @@ def run_plan(plan: Plan, plugins: Plugins, reporting: Reporting, way: Way | None
     output_dir = open_folder(plan.spec.output_dir)
     for item in plan.items:
         refuse_strangers(output_dir / item.id)
-    with _alone_in(output_dir, way.wait):
+    with alone_in(output_dir, way.wait):
         sweep_leftovers(output_dir)
         return _run(plan, plugins, Watchers(plugins, reporting), way, output_dir)
 
@@ -114,38 +111,8 @@ def _run(plan: Plan, plugins: Plugins, watchers: Watchers, way: Way, output_dir:
     )
     write_report(report, output_dir)
     watchers.notify("mechint_run_finished", report=report, output_dir=output_dir)
-    if not watchers.broken.keys() <= of_trackers(watchers.broken, plan.spec.trackers, plugins):
-        code = worst([code, ExitCode.INTERNAL])
+    code = worst([code, code_of_broken(watchers.broken, plugins)])
     return Finished(report=report, code=code, broken=tuple(watchers.broken.items()), trouble=known.trouble)
-
-
-@contextmanager
-def _alone_in(folder: Path, wait: Callable[[Path], None]) -> Iterator[None]:
-    """Keep other runs out of a folder; the system ends that with the process, however it ends."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        wait(folder)
-        lock.acquire()
-    except OSError as error:
-        raise UsageError(f"output_dir {str(folder)!r} cannot be written to: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def of_trackers(observers: Collection[str], named: Iterable[str], plugins: Plugins) -> set[str]:
-    """Which of the observers are of trackers that a spec names: where one of them breaks, the run is none the worse."""
-    trackers = [plugins.listed[name] for name in named]
-    return {
-        observer
-        for observer in observers
-        if any(observer == tracker.name or observer.startswith(f"{tracker.module}.") for tracker in trackers)
-    }
 
 
 def open_folder(path: str) -> Path:

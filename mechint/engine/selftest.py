@@ -122,6 +122,7 @@ def _test_bounds(
     from mechint.faithfulness.derive import estimate_measures
 
     outcomes: Counter[Outcome] = Counter()
+    assertion = assertion.model_copy(update={"severity": "error"})  # a warning does not say what it is a warning of
     for _ in range(draws):
         estimates = estimate_measures(values.take(_redraw(values, generator)))
         if assertion.metric not in estimates:
@@ -170,11 +171,11 @@ def _some(seeds: Sequence[PerExample], generator: np.random.Generator) -> list[P
 
 def _redraw(values: PerExample, generator: np.random.Generator) -> list[int]:
     """Rows of as many examples, drawn with repetition; whole clusters where examples have them."""
-    count = values.of("full").shape[-1]
+    count = int(values.of("full").shape[-1])
     if values.cluster is None:
         return [int(row) for row in generator.integers(0, count, count)]
     members: dict[int, list[int]] = {}
-    for row, cluster in enumerate(values.cluster.tolist()):
+    for row, cluster in enumerate(map(int, values.cluster)):
         members.setdefault(cluster, []).append(row)
     drawn = generator.integers(0, len(members), len(members))
     clusters = list(members.values())

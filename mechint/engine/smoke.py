@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from mechint.results.values import ItemReport, Outcome
+from mechint.results.outcome import Outcome
 from mechint.spec.options import OptionsModel
 from mechint.spec.values import Item, Plan
+
+if TYPE_CHECKING:
+    from mechint.results.values import ItemReport
 
 __all__ = ["BUDGETS", "FOLDER", "shrink", "shrink_options", "soften", "with_values"]
 

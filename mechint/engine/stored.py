@@ -1,7 +1,7 @@
 """A measured item on disk: what judging it takes, beside the files that people look at.
 
-Judging a stored item imports no torch, so that a run in which nothing is measured answers at once. Only assertions on
-effects need the maps themselves, and so torch.
+Judging a stored item imports no torch, so that a run in which nothing is measured answers at once. Maps of effects are
+read only where assertions name them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def save_measured(measured: Measured, key: str) -> None:
     from mechint.faithfulness.packing import pack
 
     arrays, estimates = pack(measured.estimates)
-    clusters = {f"{_CLUSTERS}{one.name}": one.clusters.numpy() for one in measured.effects if one.clusters is not None}
+    clusters = {f"{_CLUSTERS}{one.name}": one.clusters for one in measured.effects if one.clusters is not None}
     facts: StoredFacts = {
         "key": key,
         "report": measured.report.model_dump(mode="json"),
@@ -93,13 +93,12 @@ def relabelled(report: ItemReport, item: Item) -> ItemReport:
 
 
 def _load_effects(report: ItemReport, folder: Path, arrays: dict[str, Any]) -> tuple[EffectMap, ...]:
-    import torch
-    from safetensors.torch import load_file
+    from safetensors.numpy import load_file
 
     from mechint.circuit.effect_map import EffectMap
 
     values = load_file(folder / EFFECTS)
-    clusters = {name: torch.from_numpy(array) for name, array in arrays.items() if name.startswith(_CLUSTERS)}
+    clusters = {name: array for name, array in arrays.items() if name.startswith(_CLUSTERS)}
     return tuple(
         EffectMap(
             name=table.name,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from mechint.engine.collect import is_tracker
+from mechint.engine.exit import ExitCode
 from mechint.engine.plugins import Plugins
 from mechint.results.reporting import Reporting
 
-__all__ = ["Watchers"]
+__all__ = ["Watchers", "code_of_broken"]
 
 
 class Watchers:
@@ -22,3 +26,14 @@ class Watchers:
         """Call an observer hook on every plugin that answers it."""
         for name, error in self._plugins.notify(hook, **arguments):
             self.broken.setdefault(name, error)
+
+
+def code_of_broken(observers: Collection[str], plugins: Plugins) -> ExitCode:
+    """The code for observers, by name, that raised: a reporter owes a file; a tracker is a mirror, and may break."""
+    trackers = [plugins.listed[name] for name in plugins.names() if is_tracker(plugins, name)]
+    owing = [
+        observer
+        for observer in observers
+        if not any(observer == one.name or observer.startswith(f"{one.module}.") for one in trackers)
+    ]
+    return ExitCode.INTERNAL if owing else ExitCode.PASSED

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
-from mechint.circuit.circuit import Circuit
 from mechint.circuit.overlap import auroc, f1
 from mechint.faithfulness.combine import combine, difference, over_runs
 from mechint.faithfulness.curve import cmd, linear_weights, log_weights
 from mechint.faithfulness.estimate import Estimate, Vector, flaw, mean, ratio_of_means
 from mechint.faithfulness.measures import AT_SIZES, COMPARED, FULL
-from mechint.faithfulness.models import ABSOLUTE, curve_name
+from mechint.faithfulness.model_names import ABSOLUTE, curve_name
 from mechint.faithfulness.per_example import PerExample
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mechint.circuit.circuit import Circuit
 
 __all__ = ["Estimates", "derive_facts", "draws_of", "estimate_measures", "faithfulness_of", "why_undefined"]
 
@@ -73,19 +77,19 @@ def draws_of(values: PerExample, family: str) -> list[Estimate | None]:
     return [_faithfulness(values, seen) for seen in values.of(family)]
 
 
-def _faithfulness(values: PerExample, seen: Tensor) -> Estimate | None:
+def _faithfulness(values: PerExample, seen: Vector) -> Estimate | None:
     above, below = _ratio(values, seen)
     return ratio_of_means(above, below, weights=values.weight, clusters=_clusters(values))
 
 
-def _ratio(values: PerExample, seen: Tensor) -> tuple[Vector, Vector]:
+def _ratio(values: PerExample, seen: Vector) -> tuple[Vector, Vector]:
     """What a model's metric and the full model's have over that of the fully ablated one ``[n]``."""
     empty = values.of("empty")
-    return (seen - empty).numpy(), (values.of("full") - empty).numpy()
+    return seen - empty, values.of("full") - empty
 
 
-def _mean(values: PerExample, seen: Tensor) -> Estimate | None:
-    return mean(seen.numpy(), weights=values.weight, clusters=_clusters(values))
+def _mean(values: PerExample, seen: Vector) -> Estimate | None:
+    return mean(seen, weights=values.weight, clusters=_clusters(values))
 
 
 def _clusters(values: PerExample) -> list[int] | None:

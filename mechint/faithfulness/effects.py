@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from mechint.circuit.effect_map import EffectMap
 from mechint.faithfulness.estimate import Estimate, mean
@@ -20,12 +19,12 @@ RESAMPLES = 2000
 
 def estimate_cell(effects: EffectMap, row: int, column: int) -> Estimate | None:
     """The mean effect at a place, over the examples that have it; None where fewer than two have."""
-    values = effects.values[:, row, column].double()
-    there = ~values.isnan()
+    values = effects.values[:, row, column].astype(np.float64)
+    there = ~np.isnan(values)
     if int(there.sum()) < 2:
         return None
     clusters = None if effects.clusters is None else effects.clusters[there].tolist()
-    return mean(values[there].numpy(), clusters=clusters)
+    return mean(values[there], clusters=clusters)
 
 
 def describe_effects(maps: Sequence[EffectMap]) -> tuple[EffectTable, ...]:
@@ -33,29 +32,28 @@ def describe_effects(maps: Sequence[EffectMap]) -> tuple[EffectTable, ...]:
     return tuple(_describe(one) for one in maps)
 
 
-def peak_of(mean_effects: Tensor) -> tuple[int, int]:
+def peak_of(mean_effects: NDArray[np.float64]) -> tuple[int, int]:
     """The row and column of the largest of mean effects ``[r c]``; the first of several. None of them all nan."""
-    place = int(mean_effects.nan_to_num(-torch.inf).argmax())
+    place = int(np.where(np.isnan(mean_effects), -np.inf, mean_effects).argmax())
     return place // mean_effects.shape[1], place % mean_effects.shape[1]
 
 
-def redraw_peaks(effects: EffectMap, cells: Tensor, *, seed: int = 0) -> list[tuple[int, int]]:
+def redraw_peaks(effects: EffectMap, cells: NDArray[np.bool_], *, seed: int = 0) -> list[tuple[int, int]]:
     """Where the peak among some cells ``[r c]`` of a map lies in resamples of its examples, or of its templates."""
-    values = effects.values.double().where(cells, torch.nan)
-    there = (~values.isnan()).double()
-    units = range(len(values)) if effects.clusters is None else effects.clusters.tolist()
-    codes = torch.tensor(np.unique(np.array(list(units)), return_inverse=True)[1])
+    values = np.where(cells, effects.values.astype(np.float64), np.nan)
+    there = ~np.isnan(values)
+    units = np.arange(len(values)) if effects.clusters is None else effects.clusters
+    codes = np.unique(units, return_inverse=True)[1]
     count = int(codes.max()) + 1
-    sums, sizes = (
-        torch.zeros(count, *cells.shape, dtype=torch.double).index_add_(0, codes, each)
-        for each in (values.nan_to_num(0.0), there)
-    )
+    sums, sizes = np.zeros((count, *cells.shape)), np.zeros((count, *cells.shape))
+    np.add.at(sums, codes, np.where(there, values, 0.0))
+    np.add.at(sizes, codes, there)
     generator = np.random.default_rng(seed)
     peaks = []
     for _ in range(RESAMPLES):
-        drawn = torch.from_numpy(np.bincount(generator.integers(0, count, count), minlength=count)).double()
-        total, size = (torch.tensordot(drawn, each, dims=1) for each in (sums, sizes))
-        peaks.append(peak_of(torch.where(size > 0, total / size.clamp(min=1), torch.nan)))
+        drawn = np.bincount(generator.integers(0, count, count), minlength=count).astype(np.float64)
+        total, size = (np.tensordot(drawn, each, axes=1) for each in (sums, sizes))
+        peaks.append(peak_of(np.where(size > 0, total / np.maximum(size, 1), np.nan)))
     return peaks
 
 

@@ -1,9 +1,4 @@
-"""The models that the protocol runs beside the full one: which units each of them keeps.
-
-A model's name says what it is: ``circuit``, ``empty``, ``complement``, ``random/3``; of a curve ``curve/0.05``,
-``curve/0.05/complement``, ``curve/0.05/random/3`` and ``absolute/0.05``; of minimality ``without/3``,
-``half/with/3`` and ``half/without/3``.
-"""
+"""The models that the protocol runs beside the full one: which units each of them keeps, under its name."""
 
 from __future__ import annotations
 
@@ -14,14 +9,10 @@ import torch
 from torch import Tensor
 
 from mechint.circuit.circuit import Circuit, keep_top, random_like
+from mechint.faithfulness.model_names import ABSOLUTE, curve_name
 from mechint.spec.values import Controls, Curve
 
-__all__ = ["ABSOLUTE", "CURVE", "Models", "choose_models", "curve_name"]
-
-CURVE = "curve"
-"""Circuits of the units with the highest scores."""
-ABSOLUTE = "absolute"
-"""Circuits of the units whose scores are furthest from 0."""
+__all__ = ["Models", "choose_models"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,11 +39,6 @@ def choose_models(circuit: Circuit, controls: Controls, curve: Curve | None, see
     if curve is not None:
         others |= _curve(circuit, curve, generator)
     return Models(kept=judged | others, judged=frozenset(judged), tested=tuple(tested))
-
-
-def curve_name(size: float, ranking: str = CURVE) -> str:
-    """The name of a curve's circuit of that share of the units."""
-    return f"{ranking}/{size:g}"
 
 
 def _sample(circuit: Circuit, count: int, generator: torch.Generator) -> list[int]:

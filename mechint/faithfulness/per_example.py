@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from mechint.codes import Code
 from mechint.errors import UsageError, first_line
+from mechint.faithfulness.estimate import Vector
 from mechint.faithfulness.per_example_faults import find_fault
 from mechint.files import refuse_unusual, write_bytes
 
@@ -30,20 +32,20 @@ class PerExample:
     metric: str
     """The task's."""
     higher_is_better: bool
-    values: Mapping[str, Mapping[str, Tensor]]
+    values: Mapping[str, Mapping[str, Vector]]
     """By model and metric: float64 ``[n]``; of several draws, such as ``random``, ``[draws n]``."""
-    weight: Tensor | None = None
+    weight: Vector | None = None
     """``[n]``, what each example counts in a mean; None where all count alike."""
-    cluster: Tensor | None = None
+    cluster: NDArray[np.int64] | None = None
     """``[n]``, the number of an example's template; None where examples are independent."""
 
-    def of(self, model: str) -> Tensor:
+    def of(self, model: str) -> Vector:
         """The task's metric of a model."""
         return self.values[model][self.metric]
 
     def take(self, rows: Sequence[int]) -> PerExample:
         """The values of these examples alone, in that order; one may be there more than once."""
-        at = torch.tensor(rows)
+        at = np.array(rows, dtype=np.int64)
         return replace(
             self,
             values={
@@ -54,7 +56,7 @@ class PerExample:
             cluster=None if self.cluster is None else self.cluster[at],
         )
 
-    def mean(self, values: Tensor) -> float:
+    def mean(self, values: Vector) -> float:
         """Mean of ``[n]`` or ``[draws n]`` over the examples by their weights, and over the draws."""
         if self.weight is None:
             return float(values.mean())
@@ -74,20 +76,18 @@ class PerExample:
         return tuple(sorted(float(match[1]) for model in self.values if (match := _POINT.fullmatch(model))))
 
     @property
-    def tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, NDArray[Any]]:
         """Everything by name: values under names such as ``circuit/loss``, and what binds the examples."""
         named = {
-            f"{model}/{metric}": values.contiguous()
-            for model, metrics in self.values.items()
-            for metric, values in metrics.items()
+            f"{model}/{metric}": values for model, metrics in self.values.items() for metric, values in metrics.items()
         }
         bound = {_WEIGHT: self.weight, _CLUSTER: self.cluster}
-        return named | {name: tensor.contiguous() for name, tensor in bound.items() if tensor is not None}
+        return named | {name: tensor for name, tensor in bound.items() if tensor is not None}
 
     @classmethod
-    def of_tensors(cls, tensors: Mapping[str, Tensor], metric: str, *, higher_is_better: bool) -> PerExample:
+    def of_tensors(cls, tensors: Mapping[str, NDArray[Any]], metric: str, *, higher_is_better: bool) -> PerExample:
         """The values that ``tensors`` gave."""
-        values: dict[str, dict[str, Tensor]] = {}
+        values: dict[str, dict[str, NDArray[Any]]] = {}
         for name, tensor in tensors.items():
             if name not in (_WEIGHT, _CLUSTER):
                 model, _, of = name.rpartition("/")
@@ -102,7 +102,7 @@ class PerExample:
 
     def save(self, path: Path) -> None:
         """Write everything as safetensors, with the metric and its direction beside the tensors."""
-        from safetensors.torch import save
+        from safetensors.numpy import save
 
         facts = {"metric": self.metric, "better": "higher" if self.higher_is_better else "lower"}
         write_bytes(path, save(self.tensors, metadata=facts))
@@ -123,24 +123,24 @@ class PerExample:
         return values
 
 
-def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     """The facts and the tensors of a safetensors file; UsageError where it cannot be read."""
     from safetensors import SafetensorError, safe_open
 
     try:
         refuse_unusual(path, _LARGEST_FILE)
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, TypeError) as error:  # a TypeError for a kind of number that numpy has not
         raise UsageError(
             f"{path}: cannot be read as per-example values: {first_line(error)}", code=Code.UNREADABLE_RESULTS
         ) from None
 
 
-def stack_draws(flat: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+def stack_draws(flat: Mapping[str, Mapping[str, Vector]]) -> dict[str, dict[str, Vector]]:
     """Gather draws of one kind, ``random/0``, ``random/1`` …, of ``[n]`` each into ``random`` of ``[draws n]``."""
-    gathered: dict[str, dict[str, list[Tensor]]] = {}
-    stacked: dict[str, dict[str, Tensor]] = {}
+    gathered: dict[str, dict[str, list[Vector]]] = {}
+    stacked: dict[str, dict[str, Vector]] = {}
     for name, metrics in flat.items():
         if draw := _DRAW.fullmatch(name):
             for metric, values in metrics.items():
@@ -148,5 +148,5 @@ def stack_draws(flat: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str,
         else:
             stacked[name] = dict(metrics)
     for family, by_metric in gathered.items():
-        stacked[family] = {metric: torch.stack(values) for metric, values in by_metric.items()}
+        stacked[family] = {metric: np.stack(values) for metric, values in by_metric.items()}
     return stacked

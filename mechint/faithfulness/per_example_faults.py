@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from mechint.errors import UsageError
-from mechint.faithfulness.models import curve_name
+from mechint.faithfulness.model_names import curve_name
 
 if TYPE_CHECKING:
     from mechint.faithfulness.per_example import PerExample
@@ -38,14 +38,14 @@ def refuse_other_examples(place: str, runs: Sequence[PerExample]) -> None:
     """Raise UsageError unless all runs have equally many examples, in the same clusters."""
     first, *others = runs
     for run in others:
-        clusters = (first.cluster, run.cluster)
-        same = clusters[0] is clusters[1] or (None not in clusters and torch.equal(*clusters))  # type: ignore[arg-type]
+        ours, theirs = first.cluster, run.cluster
+        same = np.array_equal(ours, theirs) if ours is not None and theirs is not None else ours is theirs
         if run.of("full").shape != first.of("full").shape or not same:
             raise UsageError(f"{place}: its runs are of different examples, so they cannot be taken together")
 
 
 def _find_misshapen(values: PerExample) -> str | None:
-    count = values.of("full").numel()
+    count = values.of("full").size
     for model, metrics in values.values.items():
         dimensions = 2 if _DRAWN.fullmatch(model) else 1
         for metric, tensor in metrics.items():
@@ -54,21 +54,21 @@ def _find_misshapen(values: PerExample) -> str | None:
     return None
 
 
-def _is_vector(tensor: Tensor, count: int, dimensions: int = 1) -> bool:
+def _is_vector(tensor: NDArray[Any], count: int, dimensions: int = 1) -> bool:
     """Whether a tensor is float64 ``[n]`` or ``[draws n]``, and not empty."""
-    shaped = tensor.dim() == dimensions and tensor.shape[-1] == count and tensor.numel() > 0
-    return shaped and tensor.dtype == torch.float64
+    shaped = tensor.ndim == dimensions and tensor.shape[-1] == count and tensor.size > 0
+    return shaped and tensor.dtype == np.float64
 
 
 def _find_unbound(values: PerExample) -> str | None:
     """What is wrong with the weights or clusters of the examples."""
-    count, weight, cluster = values.of("full").numel(), values.weight, values.cluster
+    count, weight, cluster = values.of("full").size, values.weight, values.cluster
     if weight is not None:
         if not _is_vector(weight, count):
             return f"the examples' weights are {_kind(weight)}"
-        if not (bool(torch.isfinite(weight).all()) and bool((weight >= 0).all()) and float(weight.sum()) > 0):
+        if not (bool(np.isfinite(weight).all()) and bool((weight >= 0).all()) and float(weight.sum()) > 0):
             return "the examples' weights are not numbers above 0"
-    if cluster is not None and (cluster.dtype != torch.int64 or cluster.shape != (count,)):
+    if cluster is not None and (cluster.dtype != np.int64 or cluster.shape != (count,)):
         return f"the examples' clusters are {_kind(cluster)}"
     return None
 
@@ -86,8 +86,8 @@ def _find_odd_size(values: PerExample) -> str | None:
     return "has a curve of a single point" if len(values.sizes) == 1 else None
 
 
-def _kind(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+def _kind(tensor: NDArray[Any]) -> str:
+    return f"{tensor.dtype} {list(tensor.shape)}"
 
 
 def _shown(name: str) -> str:

@@ -50,7 +50,7 @@ def measure(
         collected.add(_score(subject, task, rows, models, masks, ablated, metrics))
         journal.progress("faithfulness", number + 1, batches)
     flat = {
-        name: {metric: torch.cat(parts).double() for metric, parts in by_metric.items()}
+        name: {metric: torch.cat(parts).double().numpy() for metric, parts in by_metric.items()}
         for name, by_metric in collected.values.items()
     }
     pairs, weight = task.heldout.pairs, task.heldout.weight
@@ -58,8 +58,8 @@ def measure(
         metric=task.metric.name,
         higher_is_better=task.metric.higher_is_better,
         values=stack_draws(flat),
-        weight=None if weight is None else weight.cpu().double(),
-        cluster=None if pairs is None or len(pairs.template.unique()) == 1 else pairs.template.cpu(),
+        weight=None if weight is None else weight.cpu().double().numpy(),
+        cluster=None if pairs is None or len(pairs.template.unique()) == 1 else pairs.template.cpu().numpy(),
     )
 
 

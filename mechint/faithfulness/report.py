@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mechint.faithfulness.derive import Estimates, draws_of, faithfulness_of
 from mechint.faithfulness.estimate import Estimate
 from mechint.faithfulness.interval import Interval, intervals
-from mechint.faithfulness.models import ABSOLUTE, curve_name
+from mechint.faithfulness.model_names import ABSOLUTE, curve_name
 from mechint.faithfulness.per_example import PerExample
 from mechint.faithfulness.power import smallest_difference
 from mechint.results.values import CurvePoint, Precision

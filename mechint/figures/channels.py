@@ -19,12 +19,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from mechint.checkpoint.masks import read_masks
+from mechint.checkpoint.masks import SiteMask, read_masks
 from mechint.figures.style import drawing, dress, fit, write
 from mechint.figures.table import FigureTable
 from mechint.results.describe import number
 
-__all__ = ["SiteScores", "draw_channel_scores", "read_scores", "score_table"]
+__all__ = ["draw_channel_scores", "score_table"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -35,23 +35,6 @@ _GAP_X, _GAP_Y, _GAP_GROUPS = 0.2, 0.28, 0.25
 _MAX_WIDTH, _MAX_HEIGHT = 22.0, 26.0
 _GREY, _HUE = 0.76, 0.15
 """Dropped channels are this grey, with this share of the colour that their score would have."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SiteScores:
-    """One site of ``final_masks.pt``."""
-
-    layer: int
-    kind: str
-    kept: NDArray[np.bool_]
-    """``[heads width]``"""
-    scores: Floats
-    """``[heads width]``"""
-
-    @property
-    def title(self) -> str:
-        name = self.kind.upper() if len(self.kind) == 1 else self.kind
-        return f"layer {self.layer} · {name} · {int(self.kept.sum())}/{self.kept.size} kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +84,7 @@ class _Scale:
 
 def draw_channel_scores(masks_path: Path, title: str, scores_are: str, target: Path) -> None:
     """Draw every site of ``final_masks.pt``, on one colour scale that says what the scores are."""
-    sites = read_scores(masks_path)
+    sites = read_masks(str(masks_path))
     kinds = list(dict.fromkeys(site.kind for site in sites))
     layers = sorted({site.layer for site in sites})
     groups = max(1, round(math.sqrt(len(layers) / 3)))
@@ -119,15 +102,7 @@ def draw_channel_scores(masks_path: Path, title: str, scores_are: str, target: P
         _colour_bars(figure, grid, scale, scores_are)
 
 
-def read_scores(path: Path) -> list[SiteScores]:
-    """Read ``final_masks.pt``, in the order of layers; within a layer in the order of the file."""
-    return [
-        SiteScores(layer=site.layer, kind=site.kind, kept=site.kept.numpy(), scores=site.scores.numpy())
-        for site in read_masks(str(path))
-    ]
-
-
-def score_table(sites: Sequence[SiteScores]) -> FigureTable:
+def score_table(sites: Sequence[SiteMask]) -> FigureTable:
     """A row a unit, with its place in ``[heads width]`` of its site."""
     rows = [
         (site.layer, site.kind, head, channel, int(site.kept[head, channel]), float(score))
@@ -137,7 +112,7 @@ def score_table(sites: Sequence[SiteScores]) -> FigureTable:
     return FigureTable(header=("layer", "kind", "head", "channel", "kept", "score"), rows=rows)
 
 
-def _layout(sites: list[SiteScores], *, rows: int, groups: int, kinds: int) -> _Grid:
+def _layout(sites: list[SiteMask], *, rows: int, groups: int, kinds: int) -> _Grid:
     """Panels as wide and high as their cells like, within the largest figure that stays handy."""
     shapes = [_folded(site.scores).shape for site in sites]
     cells_down, cells_across = max(shape[0] for shape in shapes), max(shape[1] for shape in shapes)
@@ -149,7 +124,7 @@ def _layout(sites: list[SiteScores], *, rows: int, groups: int, kinds: int) -> _
     return _Grid(rows=rows, groups=groups, kinds=kinds, panel_width=width, panel_height=height)
 
 
-def _scale(sites: list[SiteScores]) -> _Scale:
+def _scale(sites: list[SiteMask]) -> _Scale:
     """From 0 or, where a score is negative, symmetric about 0; its end is the 99th percentile of the sizes."""
     scores = np.concatenate([site.scores.ravel() for site in sites])
     scores = scores[np.isfinite(scores)]
@@ -164,7 +139,7 @@ def _scale(sites: list[SiteScores]) -> _Scale:
     )
 
 
-def _head(figure: Figure, grid: _Grid, title: str, sites: list[SiteScores], remark: str) -> None:
+def _head(figure: Figure, grid: _Grid, title: str, sites: list[SiteMask], remark: str) -> None:
     kept, units = sum(int(site.kept.sum()) for site in sites), sum(site.kept.size for site in sites)
     left, room = _MARGIN["left"] / grid.width, grid.width - 2 * _MARGIN["left"]
     write(figure, left, 1 - 0.18 / grid.height, fit(title, room, 10), size=10, va="center", weight="bold")
@@ -174,7 +149,7 @@ def _head(figure: Figure, grid: _Grid, title: str, sites: list[SiteScores], rema
         write(figure, left, 1 - top / grid.height, fit(line, room, 7), size=7, va="center")
 
 
-def _panel(axes: Axes, site: SiteScores, scale: _Scale, grid: _Grid, *, labels: tuple[bool, bool]) -> None:
+def _panel(axes: Axes, site: SiteMask, scale: _Scale, grid: _Grid, *, labels: tuple[bool, bool]) -> None:
     """One site; heads are labelled in the first column and channels in the last row only, as ``labels`` says."""
     scores, kept = _folded(site.scores), _folded(site.kept.astype(float)) > 0.5
     rows, columns = scores.shape

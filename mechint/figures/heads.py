@@ -19,9 +19,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
+from mechint.checkpoint.masks import SiteMask, read_masks
 from mechint.codes import Code
 from mechint.errors import UsageError
-from mechint.figures.channels import SiteScores, read_scores, score_table
+from mechint.figures.channels import score_table
 from mechint.figures.style import INK, drawing, dress, fit, head, sparse, write
 from mechint.results.describe import number
 
@@ -109,7 +110,7 @@ class _Scale:
 
 def draw_head_map(masks_path: Path, title: str, scores_are: str, target: Path) -> None:
     """Draw the heads of ``final_masks.pt``; kinds whose units are channels are named and not drawn."""
-    sites = read_scores(masks_path)
+    sites = read_masks(str(masks_path))
     heads_only = [site for site in sites if site.scores.shape[1] == 1]
     maps = _maps(heads_only)
     if not maps:
@@ -127,13 +128,13 @@ def draw_head_map(masks_path: Path, title: str, scores_are: str, target: Path) -
         _colour_bar(figure, layout, scale)
 
 
-def _maps(sites: Sequence[SiteScores]) -> list[_Map]:
+def _maps(sites: Sequence[SiteMask]) -> list[_Map]:
     """One map a kind, all over the same layers."""
     layers = sorted({site.layer for site in sites})
     return [_map(kind, layers, sites) for kind in dict.fromkeys(site.kind for site in sites)]
 
 
-def _map(kind: str, layers: Sequence[int], sites: Sequence[SiteScores]) -> _Map:
+def _map(kind: str, layers: Sequence[int], sites: Sequence[SiteMask]) -> _Map:
     by_layer = {site.layer: site for site in sites if site.kind == kind}
     shape = (len(layers), max(len(site.scores) for site in by_layer.values()))
     scores, kept, there = np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, bool)

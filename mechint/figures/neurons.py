@@ -18,9 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
+from mechint.checkpoint.masks import SiteMask, read_masks
 from mechint.codes import Code
 from mechint.errors import UsageError
-from mechint.figures.channels import SiteScores, read_scores, score_table
+from mechint.figures.channels import score_table
 from mechint.figures.style import BLUE, FAINT, GREY, INK, MOST_SHAPES, ORANGE, drawing, dress, fit, write
 from mechint.results.describe import number
 
@@ -53,7 +54,7 @@ class _Neurons:
     kept: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, sites: Sequence[SiteScores]) -> _Neurons:
+    def of(cls, sites: Sequence[SiteMask]) -> _Neurons:
         counts = [site.scores.size for site in sites]
         column = np.repeat(np.arange(len(sites)), counts)
         index = np.concatenate([np.arange(count) for count in counts])
@@ -80,7 +81,7 @@ class _Neurons:
 
 def draw_neuron_scores(masks_path: Path, title: str, scores_are: str, target: Path) -> None:
     """Draw the neurons of ``final_masks.pt``, every other site left out."""
-    sites = [site for site in read_scores(masks_path) if site.kind == _KIND]
+    sites = [site for site in read_masks(str(masks_path)) if site.kind == _KIND]
     if not sites:
         raise UsageError(f"{masks_path}: holds no neurons, such as {_KIND}.0", code=Code.UNREADABLE_RESULTS)
     neurons = _Neurons.of(sites)

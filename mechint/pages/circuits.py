@@ -17,7 +17,7 @@ from mechint.pages.files import inside
 from mechint.results.values import ItemReport
 
 if TYPE_CHECKING:
-    from mechint.figures.channels import SiteScores
+    from mechint.checkpoint.masks import SiteMask
 
 __all__ = ["Circuits", "pack_circuits"]
 
@@ -71,9 +71,9 @@ def _pack(report: ItemReport, path: Path, limit: int) -> dict[str, Any]:
     """
     import numpy as np
 
-    from mechint.figures.channels import read_scores
+    from mechint.checkpoint.masks import read_masks
 
-    sites = read_scores(path)
+    sites = read_masks(str(path))
     order = sorted(sites, key=lambda site: [one.kind for one in sites].index(site.kind))
     cells = [_cells(site, _share(site, limit)) for site in order]
     scores, kept = (np.concatenate(parts) for parts in zip(*cells, strict=True))
@@ -89,14 +89,14 @@ def _pack(report: ItemReport, path: Path, limit: int) -> dict[str, Any]:
     }
 
 
-def _share(site: SiteScores, limit: int) -> int:
+def _share(site: SiteMask, limit: int) -> int:
     """Units in a cell: the fewest that keep to the limit, or up to twice as many where a head is then whole cells."""
     heads, width = site.scores.shape
     fewest = -(-heads * width // limit)
     return next((units for units in range(fewest, 2 * fewest + 1) if width % units == 0), fewest)
 
 
-def _cells(site: SiteScores, share: int) -> tuple[Any, Any]:
+def _cells(site: SiteMask, share: int) -> tuple[Any, Any]:
     """The score furthest from 0 and the number of kept units of every cell ``[c]``."""
     import numpy as np
 
@@ -107,7 +107,7 @@ def _cells(site: SiteScores, share: int) -> tuple[Any, Any]:
     return scores[np.arange(len(scores)), furthest], kept.sum(1)
 
 
-def _groups(sites: Iterable[SiteScores], limit: int) -> Iterable[dict[str, Any]]:
+def _groups(sites: Iterable[SiteMask], limit: int) -> Iterable[dict[str, Any]]:
     for (kind, heads, width), group in groupby(sites, key=lambda site: (site.kind, *site.scores.shape)):
         layers = list(group)
         share = _share(layers[0], limit)

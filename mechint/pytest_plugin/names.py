@@ -13,7 +13,7 @@ from mechint.spec.document import MAX_BYTES
 from mechint.spec.find import SUFFIXES
 from mechint.spec.values import Assertion
 
-__all__ = ["MEASURED", "assertion_names", "is_spec", "marker_name"]
+__all__ = ["MEASURED", "assertion_names", "is_spec", "marker_name", "sentence_names"]
 
 MEASURED = "measured"
 """The test of an item that asserts nothing."""
@@ -51,10 +51,15 @@ def marker_name(tag: str) -> str:
 
 
 def assertion_names(assertions: Sequence[Assertion]) -> list[str]:
-    """A name for each assertion of an item, no two alike: its sentence, without what ends a part of a node id."""
+    """A name for each assertion of an item, no two alike."""
+    return sentence_names([describe(assertion) for assertion in assertions])
+
+
+def sentence_names(sentences: Sequence[str]) -> list[str]:
+    """The names of assertions by their sentences, as verdicts hold them, without what ends a part of a node id."""
     names: list[str] = []
-    for assertion in assertions:
-        name = visible(describe(assertion)).replace("::", ":").translate(str.maketrans("[]", "()"))
+    for sentence in sentences:
+        name = visible(sentence).replace("::", ":").translate(str.maketrans("[]", "()"))
         twins = sum(other == name or other.startswith(f"{name} #") for other in names)
         names.append(f"{name} #{twins + 1}" if twins else name)
     return names or [MEASURED]

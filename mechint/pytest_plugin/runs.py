@@ -116,6 +116,7 @@ class Runs:
             return report
 
     def _run(self, plan: Plan, most_failures: int | None) -> RunReport:
+        from mechint.engine.alone import waiting
         from mechint.engine.cache import Cache
         from mechint.engine.pool import Pool, threads_each
         from mechint.engine.run import Way, run_plan
@@ -130,7 +131,7 @@ class Runs:
             cache=Cache(root=cache_folder()),
             threads=threads_each(_workers(self._config)),
             most_failures=most_failures,
-            wait=lambda folder: self._say(f"another run is at work in {folder}; this one waits for its end"),
+            wait=lambda folder: self._say(waiting(folder)),
         )
         finished = run_plan(plan, self._plugins[plan.spec.path], Reporting(stdout=False), way)
         if finished.trouble:

@@ -11,9 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from mechint.codes import with_code
-from mechint.results.values import ErrorFacts, ItemReport, Outcome, RunReport, Verdict
+from mechint.results.outcome import Outcome
+
+if TYPE_CHECKING:
+    from mechint.results.values import ErrorFacts, ItemReport, RunReport, Verdict
 
 __all__ = [
     "actual",

@@ -15,7 +15,7 @@ __all__ = ["report_filters"]
 def report_filters() -> dict[str, Callable[..., Any]]:
     """The filters by name; they give plain text, which the template's own environment escapes."""
     return {
-        "caption": lambda name: Path(name).stem.replace("_", " "),
+        "caption": _caption,
         "cause": describe.cause,
         "comparison": describe.comparison,
         "curve_table": tables.curve_table,
@@ -34,6 +34,10 @@ def report_filters() -> dict[str, Callable[..., Any]]:
         "value_table": tables.value_table,
         "verdict_table": tables.verdict_table,
     }
+
+
+def _caption(name: str) -> str:
+    return Path(name).stem.replace("_", " ")
 
 
 def _measured(item: ItemReport, measure: str) -> str:

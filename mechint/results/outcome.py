@@ -12,7 +12,7 @@ class Outcome(StrEnum):
 
     PASSED = "passed"
     WARNED = "warned"
-    """An assertion with ``severity: warn`` does not hold; counts as passed."""
+    """An assertion with ``severity: warn`` does not hold or stays undecided; counts as passed."""
     FAILED = "failed"
     UNDECIDED = "undecided"
     """The measure has no meaning here, for instance because full and empty model do equally well."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 __all__ = ["render_page"]
 
@@ -14,11 +18,14 @@ def render_page(template: str, told: Mapping[str, Any], filters: Mapping[str, Ca
     The filter ``link`` makes a path the target of a link.
     Templates run in Jinja's sandbox, and a misspelt variable is an error.
     """
+    return _environment(tuple(filters.items())).get_template(template).render(told).rstrip() + "\n"
+
+
+@lru_cache(maxsize=8)
+def _environment(filters: tuple[tuple[str, Callable[..., Any]], ...]) -> Environment:
+    """One for each set of filters, so that a template is compiled once for all pages that it fills."""
     from jinja2 import PackageLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
-    from markupsafe import Markup
-
-    from mechint.results.markup import link_target
 
     environment = ImmutableSandboxedEnvironment(
         loader=PackageLoader("mechint", "templates"),
@@ -27,8 +34,16 @@ def render_page(template: str, told: Mapping[str, Any], filters: Mapping[str, Ca
         finalize=_escaped,
         keep_trailing_newline=True,
     )
-    environment.filters.update({"link": lambda path: Markup(link_target(path)), **filters})
-    return environment.get_template(template).render(told).rstrip() + "\n"
+    environment.filters.update({"link": _link, **dict(filters)})
+    return environment
+
+
+def _link(path: str) -> Any:
+    from markupsafe import Markup
+
+    from mechint.results.markup import link_target
+
+    return Markup(link_target(path))
 
 
 def _escaped(value: Any) -> Any:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
 
-__all__ = ["REDACTED", "redact"]
+__all__ = ["REDACTED", "redact", "redactor"]
 
 REDACTED = "[redacted]"
 
@@ -22,6 +21,7 @@ _SECRET_NAME = re.compile(r".*(TOKEN|SECRET|PASSWORD|PASSWD|KEY|KEY_ID|CREDENTIA
 # One slash is what a path makes of two.
 _IN_URL = re.compile(r"(:/{1,2})[^\s/?#@'\"]+@")
 _PARAMETER = re.compile(r"(?i)\b([\w-]*(?:token|api_?key|secret|password|passwd|signature)=)[^\s&'\",)]+")
+_SHORTEST_TELLING = 15
 _TELLING = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{20,}|gh[oprsu]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|(?:AKIA|ASIA)[0-9A-Z]{16}"
     r"|sk-[\w-]{20,}|xox[abp]-[\w-]{10,}|wandb_v1_\w{20,})"
@@ -30,16 +30,22 @@ _TELLING = re.compile(
 
 def redact(text: str, environment: Mapping[str, str] = os.environ) -> str:
     """The text with every secret that is recognised replaced."""
-    if len(text) < _SHORTEST:
-        return text
-    for name in environment:
-        if _names_a_secret(name) and len(value := environment[name]) >= _SHORTEST:
+    return redactor(environment)(text)
+
+
+def redactor(environment: Mapping[str, str] = os.environ) -> Callable[[str], str]:
+    """``redact`` for many texts, which looks for secrets in the environment once."""
+    hidden = [value for name, value in environment.items() if len(value) >= _SHORTEST and _SECRET_NAME.fullmatch(name)]
+
+    def taken_out(text: str) -> str:
+        if len(text) < _SHORTEST:
+            return text
+        for value in hidden:
             text = text.replace(value, REDACTED)
-    text = _IN_URL.sub(rf"\g<1>{REDACTED}@", text)
-    text = _PARAMETER.sub(rf"\g<1>{REDACTED}", text)
-    return _TELLING.sub(REDACTED, text)
+        if ":/" in text:
+            text = _IN_URL.sub(rf"\g<1>{REDACTED}@", text)
+        if "=" in text:
+            text = _PARAMETER.sub(rf"\g<1>{REDACTED}", text)
+        return _TELLING.sub(REDACTED, text) if len(text) >= _SHORTEST_TELLING else text
 
-
-@cache  # a report has thousands of texts, each of which asks this of every variable
-def _names_a_secret(name: str) -> bool:
-    return _SECRET_NAME.fullmatch(name) is not None
+    return taken_out

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from mechint.results.outcome import Outcome
-from mechint.results.redact import redact
+from mechint.results.redact import redactor
 
 __all__ = [
     "CheckpointFacts",
@@ -43,7 +43,8 @@ class ResultModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _only_json(cls, given: Any) -> Any:
-        return _as_json(given)
+        # What a model holds was made JSON together with the model.
+        return given if isinstance(given, _Json) else _as_json(given, redactor())
 
 
 class Verdict(ResultModel):
@@ -285,7 +286,11 @@ class RunReport(ResultModel):
     items: tuple[ItemReport, ...]
 
 
-def _as_json(value: Any) -> Any:
+class _Json(dict[str, Any]):
+    """An object in which nothing is left that JSON cannot say."""
+
+
+def _as_json(value: Any, redact: Callable[[str], str]) -> Any:
     """The value with everything that JSON cannot say replaced; models and numbers inside containers included."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -294,7 +299,7 @@ def _as_json(value: Any) -> Any:
         value = value if (text := redact(value)) == value else text
         return value if value.isascii() else value.encode(errors="backslashreplace").decode()
     if isinstance(value, Mapping):
-        return {_as_json(key): _as_json(entry) for key, entry in value.items()}
+        return _Json((_as_json(key, redact), _as_json(entry, redact)) for key, entry in value.items())
     if isinstance(value, list | tuple):
-        return [_as_json(entry) for entry in value]
+        return [_as_json(entry, redact) for entry in value]
     return value

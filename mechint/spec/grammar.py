@@ -8,8 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
+from pydantic_core import SchemaError, SchemaValidator, core_schema
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
@@ -83,10 +85,27 @@ def _compile(
     )
     schema = compose_schema(catalog)
     registry: Registry[Any] = Registry()  # knows no address and retrieves none
-    strict = extend(Draft202012Validator, type_checker=_strict_types())  # type: ignore[no-untyped-call]
+    kinds = _strict_types()
+    strict = extend(Draft202012Validator, {"pattern": _matches}, type_checker=kinds)  # type: ignore[no-untyped-call]
     root = DRAFT202012.create_resource(schema)
     validator = strict(schema, registry=registry, _resolver=registry.resolver_with_root(root))
     return Grammar(catalog=catalog, schema=schema, validator=validator)
+
+
+def _matches(validator: Any, pattern: str, instance: object, _: object) -> Iterator[ValidationError]:
+    """The keyword ``pattern`` by pydantic's engine: Python's own takes for ever on some patterns and texts."""
+    finder = _finder(pattern) if validator.is_type(instance, "string") else None
+    if finder is not None and not finder.isinstance_python(instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+@lru_cache(maxsize=256)
+def _finder(pattern: str) -> SchemaValidator | None:
+    """None for a pattern that the engine does not know; pydantic judges it where the options are made."""
+    try:
+        return SchemaValidator(core_schema.str_schema(pattern=pattern))
+    except SchemaError:
+        return None
 
 
 def _strict_types() -> Any:

@@ -33,6 +33,8 @@ MAX_VALUES = 30_000
 MAX_FAULTS = 100
 """Faults listed at once."""
 
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -202,6 +204,9 @@ class _Composer:
         text: str = event.value
         if (character := unprintable_in(text)) is not None:
             self._fault(event, f"the character {character} is not allowed", code=Code.UNUSABLE_SCALAR)
+        if _VARIABLE.search(text):
+            hint = "write the value itself, or give it on the command line: --set KEY=VALUE"
+            self._fault(event, f"nothing is put in for the variable in {quote(text)}", hint, Code.UNUSABLE_SCALAR)
         if not event.implicit[0]:  # quoted or a block
             return text
         try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mechint.errors import PluginError
 from mechint.spec.catalog import Catalog
+from mechint.spec.fragment import options_schema
 from mechint.spec.header import Header
 from mechint.spec.options import OptionsModel
 from mechint.spec.schedules import Schedules
@@ -97,7 +98,7 @@ def properties_of(schema: Any, root: Mapping[str, Any]) -> Schema:
 
 def _section(model: type[OptionsModel], prefix: str, defs: Schema) -> Schema:
     """A model's schema, tidied, after adding what it refers to under names that begin with the prefix."""
-    schema = model.model_json_schema(ref_template=f"{_REFERENCE}{prefix}.{{model}}")
+    schema = options_schema(prefix.replace(".", " ", 1), model, f"{_REFERENCE}{prefix}.{{model}}")
     for name, definition in schema.pop("$defs", {}).items():
         defs[f"{prefix}.{name}"] = _tidy(definition)
     tidy: Schema = _tidy(schema)

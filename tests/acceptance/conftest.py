@@ -1,9 +1,11 @@
 """A folder with two tiny checkpoints, data and a spec, and the program to run there."""
 
+import fcntl
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pytest
 
 from mechint import cli
@@ -63,6 +65,18 @@ class Workspace:
 
     def mechint(self, *arguments: str) -> Ran:
         return self._call(cli.main, arguments)
+
+    def hold(self, folder: str) -> None:
+        """Take the lock of a run's folder, as a process that runs there does, until somebody says that it waits."""
+        lock = (self.folder / folder / ".lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        echo = click.echo
+
+        def end(text, **how):
+            echo(text, **how)
+            lock.close()
+
+        self.monkeypatch.setattr(click, "echo", end)
 
     def _call(self, main, arguments) -> Ran:
         self.monkeypatch.setattr(sys, "argv", ["mechint", *arguments])

@@ -1,16 +1,15 @@
 """Nothing is measured twice: what is taken as it is, what is judged anew, what is measured again."""
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
 
 from mechint.cli.measuring import measuring
+from tests.acceptance.conftest import SPEC
 from tests.acceptance.test_run import results
 
 ONE = ("--models", "output/*V0.pt", "--set", "matrix={}")
@@ -150,17 +149,8 @@ def test_the_cache_is_listed_and_collected(workspace):
 
 
 def test_a_second_run_in_the_folder_waits_for_the_first_and_measures_nothing(workspace, measured):
-    """The first is another process's hold on the lock."""
     workspace.run("spec.yaml", *ONE)
-    lock = (workspace.folder / "analysis/.lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    echo = click.echo
-
-    def end_the_first(text, **how):
-        echo(text, **how)
-        lock.close()
-
-    workspace.monkeypatch.setattr(click, "echo", end_the_first)
+    workspace.hold("analysis")
     ran, again = run_again(workspace, measured, *ONE)
     assert (ran.code, again) == (0, [])
     assert "another run is at work in analysis; this one waits for its end" in ran.err
@@ -187,28 +177,50 @@ def test_a_folder_that_a_killed_run_began_is_taken_up(workspace, name):
     assert not (begun / "parts").exists()
 
 
-JUDGED = """
-import sys
-from mechint.cli.ask import load_plugins
-from mechint.cli.measuring import measuring
-from mechint.engine.collect import collect_plan
-from mechint.engine.run import run_plan
-from mechint.results.reporting import Reporting
-
-plugins = load_plugins(["markdown"])
-plan = collect_plan("spec.yaml", plugins, models={models!r}, overrides=["matrix={{}}"])
-with measuring(1, None, in_process=True, force=False) as way:
-    finished = run_plan(plan, plugins, Reporting(), way)
-print(all(item.cached for item in finished.report.items), "torch" in sys.modules)
+MEASURES = """\
+  curve: {}
+  assert:
+    - sparsity >= 0.5
+    - {metric: loss, at_most: 9, confidence: 0.9}
+    - {metric: loss, max_drop: 5, baseline: baselines/tiny.json}"""
+EFFECTS = """\
+  assert:
+    - {effect: knock_out.0@block, at_least: -9, confidence: 0.9}
+    - {peak: layer, of: knock_out@block, within: [0, 9]}"""
+ASSERTING = "  assert:\n    - sparsity >= 0.5"
+KV_CIRCUIT = "name: kv_circuit\n  steps: 12\n  batch_size: 8"
+WHOLE = """
+import atexit, sys
+from mechint import cli
+atexit.register(lambda: print([name for name in ("torch", "transformers") if name in sys.modules]))
+sys.argv = ["mechint-run", *sys.argv[1:]]
+cli.main_run()
 """
 
 
-def test_judging_what_is_known_imports_no_torch(workspace):
-    models = "output/final_model_stepV0.pt"
-    assert workspace.run("spec.yaml", "--models", models, "--set", "matrix={}").code == 0
-    command = [sys.executable, "-c", JUDGED.format(models=models)]
+@pytest.mark.parametrize(
+    ("method", "asserted"), [(KV_CIRCUIT, MEASURES), ("name: layer_relevance", EFFECTS)], ids=["measures", "effects"]
+)
+def test_a_run_in_which_nothing_is_measured_imports_no_torch(workspace, monkeypatch, method, asserted):
+    """With every kind of assertion, every report and a comparison; the second run is a process of its own."""
+    monkeypatch.delenv("CI", raising=False)
+    spec = SPEC.replace(ASSERTING, asserted).replace(KV_CIRCUIT, method)
+    workspace.write("spec.yaml", spec.replace("  method.target_sparsity: [0.5, 0.75]", "  seed: [0]"))
+    assert workspace.run("spec.yaml").code in (0, 8)
+    workspace.mechint("baseline", "approve", "analysis", "--reason", "first")
+    options = ("--in-process", "--junitxml", "junit.xml", "--sarif", "mechint.sarif")
+    command = [sys.executable, "-c", WHOLE, "spec.yaml", *options]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.stdout == "True False\n", ran
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "[]"), ran
+    assert all(item["cached"] for item in results(workspace)["items"])
+    assert (workspace.folder / "analysis/comparison/comparison.html").is_file()
+
+
+def test_the_test_itself_sees_torch(workspace):
+    """A run that measures here imports it."""
+    command = [sys.executable, "-c", WHOLE, "spec.yaml", "--in-process", *ONE]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "torch" in ran.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])

@@ -1,12 +1,28 @@
 """What a build system reads, from runs as it starts them."""
 
 import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
 from junitparser import JUnitXml
 
 from mechint.results.values import RunReport
 
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/ci.md").read_text()
+PROGRAMS = {
+    "mechint-run": f'exec {sys.executable} -m mechint run "$@"',
+    "mechint": f'exec {sys.executable} -m mechint "$@"',
+    "pip": 'echo "pip $*"',
+    "python": 'echo "python $*"',
+}
+"""What a build's script finds on its path; what would install only says so."""
 pytestmark = pytest.mark.usefixtures("known")
 
 
@@ -71,3 +87,73 @@ def test_a_fault_of_a_spec_ends_with_its_code(two_specs):
     two_specs.edit("  steps: 12", "  stpes: 12")
     ran = two_specs.run("--validate", "spec.yaml")
     assert ran.err == "spec.yaml:10:3: unknown key 'stpes' in method kv_circuit; did you mean 'steps'? [E101]\n"
+
+
+@pytest.fixture
+def build(workspace):
+    """Runs a script in a workspace whose folder ``specs`` has one spec, as GitHub's runners and GitLab's do."""
+    programs = workspace.folder / "programs"
+    programs.mkdir()
+    for name, script in PROGRAMS.items():
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(stat.S_IRWXU)
+    (workspace.folder / "specs").mkdir()
+    (workspace.folder / "spec.yaml").rename(workspace.folder / "specs/kv_ablation.yaml")
+
+    def run(script, **variables):
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), **variables}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def steps_of_the_action(**inputs):
+    """The script of each step with the variables that it gets, for the inputs that a workflow states."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    given = {name: inputs.get(name, facts.get("default", "")) for name, facts in action["inputs"].items()}
+    for step in action["runs"]["steps"]:
+        named = {name: re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda found: given[found[1]], text)
+                 for name, text in step.get("env", {}).items()}  # fmt: skip
+        yield step["run"], named
+
+
+def test_the_action_installs_this_repository_with_its_constraints(build):
+    (script, _), _ = steps_of_the_action(specs="specs")
+    ran = build(script, GITHUB_ACTION_PATH=str(ROOT))
+    assert ran.stdout == f"python -m pip install --constraint {ROOT}/constraints.txt {ROOT}\n"
+
+
+def test_the_action_runs_specs_and_leaves_both_files_where_the_page_has_them(build, workspace):
+    wanted = '-m "not slow" --set "faithfulness.assert=[\'sparsity >= 0.7\']"'
+    _, (script, variables) = steps_of_the_action(specs="specs", arguments=wanted)
+    ran = build(script, **variables, GITHUB_ACTIONS="true")
+    assert ran.returncode == 1, ran
+    assert [suite.failures for suite in JUnitXml.fromfile(str(workspace.folder / "mechint.xml"))] == [2]
+    assert "::error file=specs/kv_ablation.yaml" in ran.stdout
+    (named,) = re.findall(r"sarif_file: (\S+?)}", PAGE)
+    assert len(json.loads((workspace.folder / named).read_text())["runs"][0]["results"]) > 0
+
+
+def test_the_action_runs_nothing_where_a_quote_is_open(build, workspace):
+    _, (script, variables) = steps_of_the_action(specs="specs", arguments="-k it's")
+    assert build(script, **variables).returncode == 4
+    assert not (workspace.folder / "analysis").exists()
+
+
+def test_the_scripts_of_the_page_do_what_it_says_on_gitlab(build, workspace):
+    (job,) = (
+        job
+        for block in re.findall(r"```yaml\n(circuits:.*?)```", PAGE, re.DOTALL)
+        for job in yaml.safe_load(block).values()
+    )
+    ran = build("\n".join(job["script"]))
+    assert (ran.returncode, ran.stdout.splitlines()[0]) == (0, "pip install mechint"), ran
+    report = workspace.folder / job["artifacts"]["reports"]["junit"]
+    assert sum(suite.tests for suite in JUnitXml.fromfile(str(report))) == 4
+    (shard,) = re.findall(r"`(mechint-run \S+ --shard \$CI.*?)`", PAGE)
+    codes = [build(shard, CI_NODE_INDEX=str(number), CI_NODE_TOTAL="2").returncode for number in (1, 2)]
+    merged = build(re.findall(r"`(mechint merge .*?)`", PAGE)[0].replace(" shard3 shard4", ""))
+    assert (codes, merged.returncode) == ([0, 0], 0), merged
+    assert "merged 2 runs: 4 passed" in merged.stdout

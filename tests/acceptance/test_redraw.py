@@ -130,6 +130,26 @@ def test_models_on_a_finished_run_draws_it_again_and_says_so(finished, spec, mod
     assert (finished.folder / "analysis/report.md").is_file()
 
 
+WAITS = "another run is at work in analysis; this one waits for its end"
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments"),
+    [
+        ("run", ("--from-runs", "analysis")),
+        ("mechint", ("report", "analysis")),
+        ("mechint", ("selftest", "spec.yaml", "--draws", "20")),
+        ("mechint", ("merge", "other", "-o", "analysis")),
+    ],
+)
+def test_whoever_writes_in_a_runs_folder_waits_for_the_run(finished, main, arguments):
+    shutil.copytree(finished.folder / "analysis", finished.folder / "other")
+    assert WAITS not in getattr(finished, main)(*arguments).err
+    finished.hold("analysis")
+    ran = getattr(finished, main)(*arguments)
+    assert (ran.code in (0, 1), WAITS in ran.err) == (True, True), ran
+
+
 def test_the_verdicts_are_the_runs_whatever_the_spec_says(finished):
     finished.edit("sparsity >= 0.5", "sparsity >= 0.1")
     assert finished.run("spec.yaml", "--models", "analysis").code == 1

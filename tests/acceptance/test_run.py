@@ -157,6 +157,10 @@ def test_a_measure_without_meaning_is_undecided(workspace):
     ran = workspace.run("spec.yaml", "--models", "output/final_model_stepV0.pt")
     assert ran.code == 8
     assert "2 undecided" in ran.out
+    workspace.edit("sparsity >= 0.5", "{metric: faithfulness, at_least: 0.5, severity: warn}")
+    warned = workspace.run("spec.yaml", "--models", "output/final_model_stepV0.pt")
+    assert warned.code == 0
+    assert "warned: faithfulness >= 0.5: faithfulness has no meaning here" in warned.out
 
 
 def test_weights_of_zeros_alone_are_noted(workspace):

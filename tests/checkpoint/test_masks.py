@@ -1,6 +1,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -24,8 +25,8 @@ def test_this_programs_masks_are_what_was_saved(tmp_path):
     saved = torch.load(path, weights_only=True)
     read = read_masks(str(path))
     assert [f"{site.kind}.{site.layer}" for site in read] == list(saved)
-    assert all(torch.equal(site.kept, saved[f"{site.kind}.{site.layer}"]["mask"] == 1) for site in read)
-    assert all(torch.equal(site.scores, saved[f"{site.kind}.{site.layer}"]["importance"]) for site in read)
+    assert all(np.array_equal(site.kept, saved[f"{site.kind}.{site.layer}"]["mask"] == 1) for site in read)
+    assert all(np.array_equal(site.scores, saved[f"{site.kind}.{site.layer}"]["importance"]) for site in read)
 
 
 def test_the_older_tools_layers_come_in_the_order_of_the_model(tmp_path):
@@ -37,8 +38,7 @@ def test_the_older_tools_layers_come_in_the_order_of_the_model(tmp_path):
 def test_parameters_and_scores_that_are_no_numbers_are_read(tmp_path):
     scores = torch.nn.Parameter(torch.full((2, 3), torch.nan))
     (site,) = read_masks(save(tmp_path / "final_masks.pt", {"k.0": entry(importance=scores)}))
-    assert bool(site.scores.isnan().all())
-    assert not site.scores.requires_grad
+    assert bool(np.isnan(site.scores).all())
 
 
 @pytest.mark.parametrize(

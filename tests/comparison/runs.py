@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mechint.circuit.circuit import Circuit, save_masks
 from mechint.circuit.space import Site, SiteUnits, Space
 from mechint.comparison.entries import Loaded, Member, describe_entry
 from mechint.comparison.measures import measure_differences
-from mechint.comparison.runs import Run
+from mechint.comparison.runs import Run, SavedCircuit
 from mechint.comparison.shares import share_differences
 from mechint.comparison.values import Difference
 from mechint.faithfulness.derive import estimate_measures
@@ -60,15 +61,15 @@ def random_values(
     base = np.random.default_rng(1000 + hard).normal(1.6, 0.5, examples)
     generator = np.random.default_rng(seed)
 
-    def added(loss: float, spread: float = 0.1) -> torch.Tensor:
-        return torch.from_numpy(base + loss + generator.normal(0, spread, examples))
+    def added(loss: float, spread: float = 0.1) -> NDArray[np.float64]:
+        return base + loss + generator.normal(0, spread, examples)
 
     models = {
         "full": added(0.0),
         "circuit": added(lost),
         "empty": added(2.0),
         "complement": added(1.8),
-        "random": torch.stack([added(1.5) for _ in range(5)]),
+        "random": np.stack([added(1.5) for _ in range(5)]),
     }
     for size in sizes:
         for name, loss in (("", 1.5 * (1 - size)), ("/complement", 1.9 * size), ("/random", 1.9 * (1 - size))):
@@ -150,9 +151,13 @@ def load(*items: Made) -> Loaded:
     reports = tuple(item.report() for item in items)
     return Loaded(
         member=Member(run=run, family=reports[0].family, items=reports),
-        circuits=tuple(item.circuit for item in items),
+        circuits=tuple(_as_saved(item.circuit) for item in items),
         estimates=tuple(estimate_measures(item.values) for item in items),
     )
+
+
+def _as_saved(circuit: Circuit) -> SavedCircuit:
+    return SavedCircuit(space=circuit.space, kept=circuit.kept.numpy(), scores=circuit.scores.float().numpy())
 
 
 def compare_loaded(base: Loaded, entry: Loaded) -> list[Difference]:

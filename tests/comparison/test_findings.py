@@ -78,7 +78,7 @@ def test_what_holds_in_every_group_is_said_once(tmp_path):
         for v in (0, 1) for share in (1, 2)
     ]  # fmt: skip
     for item in items[2:]:
-        item.values.values["full"]["loss"].add_(0.5)
+        item.values.values["full"]["loss"] += 0.5
     said = [text.partition(" (")[0] + text[-1:] for text in found(tmp_path, *items).findings if "full_loss" in text]
     assert said == ["full_loss of V1 is higher than that of V0)"]
 

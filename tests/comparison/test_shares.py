@@ -64,7 +64,7 @@ def test_seeds_must_agree_that_there_is_a_difference():
         load(*(made(f"V0-seed{at}", 10 * at, space=space, share=share) for at, share in enumerate(shares[name])))
         for name in ("base", "entry")
     )
-    kept = [[float(circuit.kept.float().mean()) for circuit in one.circuits] for one in (entry, base)]
+    kept = [[float(circuit.kept.mean()) for circuit in one.circuits] for one in (entry, base)]
     found = differences(base, entry)["", None]
     assert found.p == pytest.approx(ttest_ind(*kept).pvalue)
     assert found.value == pytest.approx(statistics.fmean(kept[0]))

@@ -25,7 +25,7 @@ def judged(value, why="", **bounds):
         ({"at_least": 0.8, "severity": "warn"}, 0.1, "warned"),
         ({"at_least": 0.8}, None, "undecided"),
         ({"at_least": 0.8}, math.nan, "undecided"),
-        ({"at_most": 0.8, "severity": "warn"}, None, "undecided"),
+        ({"at_most": 0.8, "severity": "warn"}, None, "warned"),
     ],
 )
 def test_a_measure_is_compared_as_it_is(bounds, value, outcome):
@@ -67,6 +67,7 @@ def judged_surely(**bounds):
         ({"at_least": 0.6, "at_most": 0.9}, "passed"),
         ({"at_least": 0.79, "at_most": 0.81}, "undecided"),
         ({"above": HIGH, "severity": "warn"}, "warned"),
+        ({"at_least": 0.8, "severity": "warn"}, "warned"),
     ],
 )
 def test_with_a_confidence_the_interval_is_compared(bounds, outcome):

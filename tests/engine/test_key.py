@@ -101,6 +101,24 @@ def test_the_number_of_threads_counts(key):
     assert key(threads=1) != key(threads=2)
 
 
+@pytest.mark.parametrize(("size", "counts"), [("auto", True), ("8", False)])
+def test_memory_counts_where_the_batch_size_follows_from_it(key, monkeypatch, size, counts):
+    change = ("steps: 12", f"steps: 12, batch_size: {size}")
+    before = key(change)
+    monkeypatch.setattr("mechint.engine.key.main_memory", lambda: 1 << 20)
+    assert (key(change) != before) is counts
+
+
+def test_the_models_of_the_accelerators_count(key, monkeypatch, tmp_path):
+    monkeypatch.setattr("mechint.engine.key._ACCELERATORS", tmp_path / "gpus")
+    keys = [key()]
+    for model in ("A100 40GB", "A100 80GB"):
+        (tmp_path / "gpus/0000:01:00.0").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "gpus/0000:01:00.0/information").write_text(f"Model: \t\t {model}\nIRQ: 1\n")
+        keys.append(key())
+    assert len(set(keys)) == 3
+
+
 def test_the_code_of_the_rooms_that_compute_counts(key, monkeypatch):
     before = key()
     monkeypatch.setattr("mechint.engine.key.COMPUTING", ("search",))

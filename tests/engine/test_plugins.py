@@ -72,6 +72,11 @@ def test_a_plugin_that_cannot_be_used_says_why(load, source, message):
         load(source)
 
 
+def test_what_a_plugin_prints_as_it_is_imported_is_no_part_of_the_output(load, capsys):
+    load("print('hello')")
+    assert capsys.readouterr() == ("", "hello\n")
+
+
 def test_a_hook_is_asked_of_one_plugin_only(load, monkeypatch):
     plugins = load("@hookimpl\ndef mechint_options(): return 'guest'")
     other = ModuleType("other")

@@ -7,7 +7,7 @@ import pytest
 
 from mechint import hookimpl
 from mechint.engine.exit import ExitCode
-from mechint.engine.plugins import Listed, Plugins, list_plugins
+from mechint.engine.plugins import Plugins, list_plugins
 from mechint.engine.redraw import redraw_run
 from mechint.engine.run import Finished
 from mechint.errors import UsageError
@@ -17,6 +17,7 @@ from mechint.results.store import write_done, write_item, write_report
 from mechint.results.values import ItemReport, Outcome
 from mechint.spec.options import OptionsModel
 from mechint.spec.values import Spec
+from tests.raising import listed, write_raising
 from tests.reports import broken_item, failed_item, make_item, make_run, marked_item, save_circuit, save_search
 
 DRAWN = ("circuit_analysis_report.md", "kv_channel_importance.png", "sparsity_curves.png")
@@ -154,13 +155,11 @@ def test_an_observer_that_raises_leaves_the_reports_and_makes_it_an_internal_err
 
 
 def test_a_tracker_that_raises_costs_the_run_nothing(tmp_path, monkeypatch):
-    hook = "def mechint_item_finished():\n    raise ValueError('no more ink')\n"
-    (tmp_path / "inkless.py").write_text(f"from mechint import hookimpl\n@hookimpl\n{hook}")
+    write_raising(tmp_path / "inkless.py", "mechint_item_finished", tracker=True)
     monkeypatch.syspath_prepend(tmp_path)
     spec = make_run().spec.model_copy(update={"trackers": {"inkless": {}}})
     run = save_run(tmp_path / "run", make_item("a"), outcome=Outcome.PASSED, exit_code=0, spec=spec)
-    inkless = Listed(name="inkless", distribution="other", version="1", module="inkless", summary="")
-    finished = redraw_run(run, Plugins({**list_plugins(), "inkless": inkless}), Reporting())
+    finished = redraw_run(run, Plugins({**list_plugins(), "inkless": listed("inkless")}), Reporting())
     assert (finished.code, [name for name, _ in finished.broken]) == (ExitCode.PASSED, ["inkless"])
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
+from mechint.checkpoint.masks import read_masks
 from mechint.errors import UsageError
 from mechint.figures import draw_channel_scores
-from mechint.figures.channels import read_scores
 from tests.reports import save_circuit
 
 LABEL = "-dloss/dmask at the circuit"
@@ -21,7 +21,7 @@ def draw(masks: Path, name: str = "scores.png", title: str = "stepV0") -> Path:
 
 
 def test_scores_are_read_in_the_order_of_layers(tmp_path: Path) -> None:
-    sites = read_scores(save_circuit(tmp_path / "final_masks.pt", layers=11))
+    sites = read_masks(str(save_circuit(tmp_path / "final_masks.pt", layers=11)))
     assert [site.layer for site in sites] == [layer for layer in range(11) for _ in "kv"]
     assert sites[0].title == f"layer 0 · K · {int(sites[0].kept.sum())}/128 kept"
 

@@ -198,6 +198,7 @@ VALUES: Mapping[str, Callable[[], dict[str, Tensor]]] = {
     "a table for a row": lambda: values(full__loss=_doubles(2, EXAMPLES)),
     "whole numbers": lambda: values(full__loss=torch.ones(EXAMPLES, dtype=torch.int64)),
     "single precision": lambda: values(full__loss=torch.ones(EXAMPLES)),
+    "bfloat16": lambda: values(full__loss=torch.ones(EXAMPLES, dtype=torch.bfloat16)),
     "weights of 0": lambda: values(examples__weight=0 * _doubles(EXAMPLES)),
     "weights below 0": lambda: values(examples__weight=-_doubles(EXAMPLES)),
     "weights of others": lambda: values(examples__weight=_doubles(2)),
@@ -215,7 +216,8 @@ def write_run(folder: Path) -> None:
     assert whole.methodology is not None
     methodology = whole.methodology.model_copy(update={"examples": EXAMPLES, "metric": "loss", "direction": "lower"})
     write_report(make_run((make_item("item", methodology=methodology, cell={}),)), folder)
-    kept = PerExample.of_tensors(values(), "loss", higher_is_better=False)
+    arrays = {name: tensor.numpy() for name, tensor in values().items()}
+    kept = PerExample.of_tensors(arrays, "loss", higher_is_better=False)
     (folder / "item").mkdir(exist_ok=True)
     kept.save(folder / "item/per_example.safetensors")
     approve(folder, "it is good", folder.parent / "base.json")

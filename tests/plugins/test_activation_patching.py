@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from mechint.plugins import activation_patching, induction
@@ -44,8 +45,8 @@ def test_the_two_heads_have_the_two_largest_effects(subject, make_task):
     """The behaviour needs each of them; of the other six nothing is read."""
     analysis = analyze(subject, make_task(), direction="noising", target_sparsity=0.75)
     effects = analysis.effects[0].mean.flatten()
-    assert effects.topk(2).indices.sort().values.tolist() == [1, 6]
-    assert effects[[0, 2, 3, 4, 5, 7]].abs().max() < 1e-6
+    assert sorted(effects.argsort()[-2:].tolist()) == [1, 6]
+    assert np.abs(effects[[0, 2, 3, 4, 5, 7]]).max() < 1e-6
     assert analysis.circuit.kept.nonzero().flatten().tolist() == [1, 6]
 
 
@@ -53,7 +54,7 @@ def test_the_induction_head_alone_suffices(subject, make_task):
     """Restored keys make it attend to the right place, where the corrupted prompt has another token to copy."""
     effects = analyze(subject, make_task(), direction="denoising").effects[0].mean.flatten()
     assert float(effects[6]) == pytest.approx(1, abs=0.02)
-    assert effects[[0, 1, 2, 3, 4, 5, 7]].abs().max() < 0.05
+    assert np.abs(effects[[0, 1, 2, 3, 4, 5, 7]]).max() < 0.05
 
 
 def test_noising_one_head_of_the_chain_takes_everything(subject, make_task):
@@ -79,7 +80,7 @@ def test_the_previous_token_head_tells_the_induction_head_its_keys_alone(subject
     (one,) = analysis.effects
     assert one.name == f"z_to_{reader}_1_2"
     assert float(one.mean[0, 1]) == pytest.approx(expected, abs=0.02)
-    assert one.mean[0, [0, 2, 3]].abs().max() < 0.02
+    assert np.abs(one.mean[0, [0, 2, 3]]).max() < 0.02
 
 
 def test_positions_show_where_the_previous_token_is_written(subject, make_task):
@@ -87,7 +88,7 @@ def test_positions_show_where_the_previous_token_is_written(subject, make_task):
     analysis = analyze(subject, make_task(), direction="noising", by="position", sites=("attn_out",))
     (one,) = analysis.effects
     assert one.columns[:3] == ("0", "1", "2")
-    assert int(one.mean[0].nan_to_num().argmax()) == 4
+    assert int(np.nan_to_num(one.mean[0]).argmax()) == 4
     assert float(one.mean[0, 4]) == pytest.approx(1, abs=0.02)
 
 
@@ -96,8 +97,7 @@ def test_a_position_that_an_example_lacks_has_no_effect_there(subject, make_task
     task = make_task()
     (one,) = analyze(subject, task, by="position", sites=("resid_pre",)).effects
     lengths = task.search.real.sum(1)
-    expected = torch.stack([(lengths > nth).sum() for nth in range(18)])
-    assert torch.equal(one.counts[0], expected)
+    assert one.counts[0].tolist() == [int((lengths > nth).sum()) for nth in range(18)]
 
 
 @pytest.mark.parametrize("approximation", ["attribution", "integrated_gradients"])

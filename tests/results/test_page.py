@@ -3,7 +3,7 @@ import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 from jinja2.sandbox import SecurityError
 
-from mechint.results.page import render_page
+from mechint.results.page import _environment, render_page
 
 
 @pytest.fixture
@@ -14,9 +14,11 @@ def template(monkeypatch):
     def render(text, told, filters=None):
         given = jinja2.ChoiceLoader([jinja2.DictLoader({"page": text}), packaged])
         monkeypatch.setattr(jinja2, "PackageLoader", lambda *_: given)
+        _environment.cache_clear()
         return render_page("page", told, filters or {})
 
-    return render
+    yield render
+    _environment.cache_clear()
 
 
 def test_what_is_told_is_escaped_and_what_the_template_says_is_not(template):

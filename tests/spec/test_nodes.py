@@ -86,6 +86,8 @@ def test_what_cannot_be_read_on_is_said_with_its_place(text: str, message: str) 
         ("a: {<<: {b: 1}}", "s.yaml:1:5: merging with '<<' is not part of YAML 1.2"),
         ('a: "\\e[31m"', "s.yaml:1:4: the character U+001B is not allowed"),
         ('a: "x\\0"', "s.yaml:1:4: the character U+0000 is not allowed"),
+        ("a: ${b}", "s.yaml:1:4: nothing is put in for the variable in '${b}'"),
+        ("a: x/${HOME}/y", "s.yaml:1:4: nothing is put in for the variable in 'x/${HOME}/y'"),
     ],
 )
 def test_faults_that_leave_the_rest_readable(text: str, message: str) -> None:
