@@ -138,7 +138,7 @@ def mean(
         numerator=counted * found,
         denominator=counted,
         clusters=codes,
-        share=binary and codes is None and bool((counted == 1).all()),
+        share=binary and bool((counted == 1).all()),
         graded=not binary and _graded(found),
         step=float(binary),
     )

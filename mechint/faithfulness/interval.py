@@ -17,8 +17,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
-from scipy.stats import binomtest
+from scipy.special import ndtri, stdtrit
 
 from mechint.faithfulness.estimate import Estimate, Vector
 
@@ -75,10 +74,18 @@ def intervals(
 
 
 def _share_interval(estimate: Estimate, confidence: float) -> Interval | None:
-    """Wilson's interval, which has a meaning for 0 and 1 too."""
-    holds = round(estimate.value * estimate.count)
-    ends = binomtest(holds, estimate.count).proportion_ci(confidence, method="wilson")
-    return _interval(estimate, float(ends.low), float(ends.high), confidence)
+    """Wilson's interval, which has a meaning for 0 and 1 too.
+
+    Clustered examples count as the number of independent ones with the same error, by Student (Dean and Pagano 2015).
+    """
+    share, count, upper = estimate.value, float(estimate.count), (1 + confidence) / 2
+    quantile = float(ndtri(upper))
+    if estimate.clusters is not None:
+        quantile = float(stdtrit(estimate.degrees, upper))
+        count = min(count, share * (1 - share) / estimate.error**2) if estimate.error else count
+    squared = quantile**2 / count
+    centre, half = share + squared / 2, math.sqrt(share * (1 - share) * squared + squared**2 / 4)
+    return _interval(estimate, (centre - half) / (1 + squared), (centre + half) / (1 + squared), confidence)
 
 
 def _flat_interval(estimate: Estimate, confidence: float) -> Interval | None:

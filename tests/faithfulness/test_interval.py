@@ -75,6 +75,23 @@ def test_a_share_of_all_examples_is_not_certain():
     assert (found.low, found.high) == (pytest.approx(0.98522, abs=1e-5), 1)
 
 
+def test_a_share_over_clusters_stays_a_share():
+    """Of 128 examples in 16 clusters three miss, all in one: a studentised bootstrap alone ends far below 0."""
+    right = [0] * 3 + [1] * 125
+    found = interval(mean(right, clusters=[number // 8 for number in range(128)]))
+    assert 0.8 < found.low < 125 / 128 < found.high < 1
+    assert (found.over, found.count) == ("clusters", 16)
+
+
+def test_clusters_that_are_of_one_mind_count_once():
+    """Wilson for 12 of 16, with Student's 2.1314 for 15 degrees and the 15 that the error of clusters stands for."""
+    found = interval(mean([0] * 32 + [1] * 96, clusters=[number // 8 for number in range(128)]))
+    squared = 2.13145**2 / 15
+    half = (0.1875 * squared + squared**2 / 4) ** 0.5
+    assert found.low == pytest.approx((0.75 + squared / 2 - half) / (1 + squared), abs=1e-5)
+    assert found.high == pytest.approx((0.75 + squared / 2 + half) / (1 + squared), abs=1e-5)
+
+
 def test_models_that_are_right_on_the_same_examples_may_differ_on_others():
     """A share q of other examples that flip is not met among 100 with a chance of .025 for q = 1 - .025^.01 = .0362."""
     right = [1, 0] * 50
