@@ -15,7 +15,7 @@ from mechint.comparison.stamp import STAMP
 from mechint.comparison.store import COMPARISON, write_comparison
 from mechint.comparison.values import Comparison, Group
 from mechint.errors import UsageError
-from mechint.files import write_text
+from mechint.files import is_leftover, write_text
 from mechint.results.page import render_page
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ __all__ = ["PAGE", "WEB_PAGE", "remove_comparison", "write_files"]
 
 PAGE = "comparison.md"
 WEB_PAGE = "comparison.html"
+_SIGNS = (COMPARISON, PAGE)
+"""Files by which a folder is known to be a comparison's; they are removed last."""
+_NAMES = (*_SIGNS, WEB_PAGE, STAMP, *SHEETS)
 MOST_ROWS = 400
 """Rows of a table that a page shows; the CSV files have all."""
 
@@ -52,6 +55,8 @@ def write_files(comparison: Comparison, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{str(folder)!r} cannot be written to: {error.strerror}") from None
+    # First, so that a folder which a killed program leaves is known to be a comparison's.
+    write_comparison(comparison, folder)
     sections = [
         _Section(group=group, figures=_draw(group, folder, f"_{place}" if len(comparison.groups) > 1 else ""))
         for place, group in enumerate(comparison.groups, start=1)
@@ -64,19 +69,19 @@ def write_files(comparison: Comparison, folder: Path) -> None:
     write_text(folder / PAGE, render_page("comparison.md.j2", told, {**_filters(), **linked}))
     figures = [section.figures for section in sections]
     write_text(folder / WEB_PAGE, render_html(comparison, figures, list(texts), folder, _filters()))
-    write_comparison(comparison, folder)
 
 
 def remove_comparison(folder: Path) -> None:
     """Remove what a comparison has written there; UsageError for a folder with files that none has written."""
     files = [entry for entry in folder.iterdir() if not entry.is_dir()] if folder.is_dir() else []
-    if files and not any(entry.name in (COMPARISON, PAGE) for entry in files):
+    whole = [entry for entry in files if not is_leftover(entry)]
+    if whole and not any(entry.name in _SIGNS for entry in whole):
         raise UsageError(
-            f"{str(folder)!r} holds {files[0].name!r} and no comparison, so nothing is written there\n"
+            f"{str(folder)!r} holds {whole[0].name!r} and no comparison, so nothing is written there\n"
             "  hint: choose another folder with -o"
         )
-    for entry in files:
-        if entry.name in (COMPARISON, PAGE, WEB_PAGE, STAMP, *SHEETS) or _FIGURE.fullmatch(entry.name):
+    for entry in sorted(files, key=lambda entry: entry.name in _SIGNS):
+        if entry.name in _NAMES or _FIGURE.fullmatch(entry.name) or is_leftover(entry):
             entry.unlink()
 
 

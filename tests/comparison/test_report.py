@@ -1,8 +1,10 @@
 import json
+import sys
 
 import pytest
 from markdown_it import MarkdownIt
 
+from mechint.comparison import report
 from mechint.comparison.compare import compare
 from mechint.comparison.report import PAGE, remove_comparison, write_files
 from mechint.errors import UsageError
@@ -92,3 +94,22 @@ def test_a_folder_of_somebody_else_is_not_emptied(tmp_path):
 
 def test_a_folder_that_is_not_there_is_fine(tmp_path):
     remove_comparison(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("step", ["_draw", "sheets", "render_page", "render_html"])
+def test_what_a_killed_program_leaves_is_replaced(tmp_path, monkeypatch, step):
+    comparison = compare([write_run(tmp_path / "run", made("V0", 0), made("V1", 1))])
+    with monkeypatch.context() as patch:
+        patch.setattr(report, step, lambda *_: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            write_files(comparison, tmp_path / "out")
+    (tmp_path / "out/.comparison.md.abcd1234.partial").write_text("half")
+    write_files(comparison, tmp_path / "out")
+    assert (tmp_path / "out/comparison.html").is_file()
+    assert not list((tmp_path / "out").glob("*.partial"))
+
+
+def test_half_of_its_first_file_is_no_stranger(tmp_path):
+    (tmp_path / ".comparison.json.abcd1234.partial").write_text("half")
+    remove_comparison(tmp_path)
+    assert list(tmp_path.iterdir()) == []
