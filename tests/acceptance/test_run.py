@@ -1,10 +1,13 @@
 """The program, run as a user runs it."""
 
 import errno
+import itertools
 import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -402,3 +405,29 @@ def test_the_console_script_runs_in_a_process_of_its_own(workspace):
     )
     assert ran.returncode == 0, ran
     assert "2 passed" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "narrow",
+    [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "cp1252"}],
+    ids=["LC_ALL=C", "cp1252"],
+)
+def test_names_beyond_ascii_need_no_terminal_that_knows_them(workspace, narrow):
+    workspace.edit("name: tiny\n", "name: tiny\ndescription: größer 面\n")
+    folder = workspace.folder.rename(workspace.folder.with_name("ein größerer Ordner 面"))
+    command = [sys.executable, "-m", "mechint", "run", "spec.yaml", "--in-process", "--models", "output/*V0.pt"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **narrow}
+    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, b""), ran
+    assert "größer 面" in (folder / "analysis/report.md").read_text("utf-8")
+
+
+def test_a_clock_that_jumps_back_changes_nothing_but_the_date(workspace, monkeypatch):
+    back = itertools.count(2_000_000_000, -86_400)
+    monkeypatch.setattr(time, "time", lambda: float(next(back)))
+    first, again = (workspace.run("spec.yaml", "--models", "output/*V0.pt") for _ in range(2))
+    assert (first.code, again.code) == (0, 0)
+    assert all(item["cached"] and item["seconds"] >= 0 for item in results(workspace)["items"])
+    assert workspace.mechint("cache", "gc", "--days", "30").code == 0
+    assert workspace.run("spec.yaml", "--models", "output/*V0.pt", "--set", "output_dir=other").code == 0
+    assert all(item["cached"] for item in results(workspace, "other")["items"])
