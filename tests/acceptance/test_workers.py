@@ -173,7 +173,7 @@ def test_the_first_interrupt_writes_what_is_finished_and_the_second_does_not_wai
             time.sleep(0.1)
         running.send_signal(signal.SIGINT)
     said = running.communicate(timeout=600)[1]
-    assert (running.returncode, said) == (2, "")
+    assert (running.returncode, said.strip()) == (2, "")
     report = json.loads((tmp_path / "analysis/results.json").read_text())
     assert (report["interrupted"], [item["id"] for item in report["items"]]) == (True, ["stepV0-way_fine"])
 
