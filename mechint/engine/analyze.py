@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mechint.engine.plugins import Plugins
+from mechint.engine.plugins import Plugins, strange
 from mechint.engine.prepare import Prepared
-from mechint.errors import PluginError
 from mechint.journal import Journal
 from mechint.spec.values import Item
 
@@ -26,14 +25,11 @@ def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> 
         subject=ready.subject,
         task=ready.task,
         ablation=ready.ablation,
-        options=item.cell.method.options,
+        options=item.cell.method.options.model_copy(deep=True),
         schedules=item.cell.schedules,
         seed=item.cell.seed,
         journal=journal,
     )
     if not isinstance(analysis, Analysis):
-        raise PluginError(
-            f"method {item.cell.method.name!r} returned a value of type {type(analysis).__name__} from "
-            "mechint_analyze; expected an Analysis"
-        )
+        raise strange(item.cell.method.name, "mechint_analyze", analysis, "an Analysis")
     return analysis

@@ -13,6 +13,7 @@ import pytest
 
 from mechint.results.store import read_metrics, read_report
 from tests.acceptance.conftest import SPEC
+from tests.installed import install
 from tests.tiny_workspace import write_workspace
 from tests.tracked import inspect, kept_by_wandb, records
 
@@ -59,10 +60,10 @@ def tracked(tmp_path_factory):
     """A run of two items that everything tracks at once: what ships, an installed tracker and one that raises."""
     folder = tmp_path_factory.mktemp("tracked")
     make_workspace(folder)
-    install(folder, "curve_table", EXAMPLE.read_text())
+    install(folder / "site", "curve_table", EXAMPLE.read_text())
     step = "        self._rows +="
     broken = EXAMPLE.read_text().replace(step, f"        raise OSError('the board is full')\n{step}")
-    install(folder, "full_board", broken)
+    install(folder / "site", "full_board", broken)
     return folder, run(folder, TRACKERS, WANDB_API_KEY=CANARY)
 
 
@@ -74,15 +75,6 @@ def folder(tracked):
 def make_workspace(folder: Path) -> None:
     write_workspace(folder)
     (folder / "output/final_model_stepV1.pt").unlink()
-
-
-def install(folder: Path, name: str, source: str) -> None:
-    """Put a plugin of one module where Python finds installed packages."""
-    info = folder / f"site/mechint_{name}-0.1.dist-info"
-    info.mkdir(parents=True)
-    (folder / f"site/mechint_{name}.py").write_text(source)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: mechint-{name}\nVersion: 0.1\n")
-    (info / "entry_points.txt").write_text(f"[mechint]\n{name} = mechint_{name}\n")
 
 
 @pytest.fixture(scope="module")
