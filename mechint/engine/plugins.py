@@ -43,6 +43,8 @@ class Listed:
     module: str
     summary: str
     """Of the distribution; empty for what ships here, whose modules say it themselves."""
+    requires: Sequence[str] = ()
+    """What the distribution says that it needs: ``mechint>=0.2``."""
 
     @property
     def origin(self) -> str:
@@ -104,6 +106,11 @@ class Plugins:
             assert isinstance(loaded, ModuleType)
             return loaded
         plugin = self.listed[name]
+        if plugin.requires and (needed := _unmet(plugin.requires)):
+            raise PluginError(
+                f"plugin {name!r} of {plugin.origin} needs {needed}, and this is mechint {__version__}\n"
+                "  hint: install versions of both that go together"
+            )
         try:
             with redirect_stdout(sys.stderr), _told(plugin):  # a program may be reading standard output
                 module = importlib.import_module(plugin.module)
@@ -193,6 +200,14 @@ class Plugins:
         return self._manager.subset_hook_caller(hook, remove_plugins=others)
 
 
+def _unmet(requires: Sequence[str]) -> str:
+    """What is needed of mechint that this version is not; empty where there is nothing."""
+    from packaging.requirements import Requirement
+
+    needed = [one for one in map(Requirement, requires) if one.name == GROUP]
+    return next((str(one) for one in needed if not one.specifier.contains(__version__, prereleases=True)), "")
+
+
 @contextmanager
 def _told(plugin: Listed) -> Iterator[None]:
     """Say once which plugin it is that the program waits for, where its import takes long."""
@@ -237,6 +252,7 @@ def _installed() -> list[Listed]:
                 version=distribution.version,
                 module=entry_point.module,
                 summary=distribution.metadata["Summary"] or "",
+                requires=tuple(distribution.requires or ()),
             )
         )
     return listed

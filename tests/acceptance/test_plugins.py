@@ -41,7 +41,7 @@ SOURCES = {
     "method": LIKE.format(parent="kv_circuit", hook="mechint_analyze", arguments=ANALYZE),
     "task": LIKE.format(parent="tokens", hook="mechint_task", arguments="subject, options, metric"),
 }
-"""Of a plugin that does nothing, and of two that do what those do that they are like, and change what they are given."""
+"""Of a plugin that does nothing, and of two that do as those that they are like, and change what they are given."""
 NAMED = {"beside": ("", ""), "method": ("name: kv_circuit", "name: guest"), "task": ("name: tokens", "name: guest")}
 FOR_SPECS = {"mechint_options": "method", "mechint_metrics": "beside"}
 FOR_ITEMS = {

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from mechint import hookimpl
+from mechint import __version__, hookimpl
 from mechint.engine import plugins as plugins_module
 from mechint.engine.collect import catalog_of
 from mechint.engine.plugins import Listed, Plugins, list_plugins
@@ -33,10 +33,10 @@ def load(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-def distribution(name: str, tmp_path, entry: str) -> importlib.metadata.Distribution:
+def distribution(name: str, tmp_path, entry: str, more: str = "") -> importlib.metadata.Distribution:
     folder = tmp_path / f"{name.replace('-', '_')}-1.0.dist-info"
     folder.mkdir()
-    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nSummary: One of two.\n")
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nSummary: One of two.\n{more}")
     (folder / "entry_points.txt").write_text(f"[mechint]\n{entry}\n")
     return importlib.metadata.Distribution.at(folder)
 
@@ -58,6 +58,14 @@ def test_a_plugin_may_not_take_a_name_that_ships_here(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(PluginError, match=r"'kv_circuit': one from mechint .*, one from usurper 1\.0"):
         list_plugins()
+
+
+def test_a_plugin_for_another_version_of_mechint_says_so(tmp_path, monkeypatch):
+    distribution("early", tmp_path, "early = early", "Requires-Dist: torch>=2\nRequires-Dist: mechint>=9,<10\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    message = rf"plugin 'early' of early 1\.0 needs mechint<10,>=9, and this is mechint {__version__}\n"
+    with pytest.raises(PluginError, match=message):
+        Plugins(list_plugins()).load("early")
 
 
 @pytest.mark.parametrize(
