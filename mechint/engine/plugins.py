@@ -200,6 +200,12 @@ class Plugins:
         return self._manager.subset_hook_caller(hook, remove_plugins=others)
 
 
+def strange(name: str, hook: str, value: object, wanted: str) -> PluginError:
+    """What to raise where a plugin returned something else than a hook is for."""
+    shown = " ".join(repr(value).split())
+    return PluginError(f"plugin {name!r} returned {shown:.80} from {hook}; expected {wanted}")
+
+
 def _unmet(requires: Sequence[str]) -> str:
     """What is needed of mechint that this version is not; empty where there is nothing."""
     from packaging.requirements import Requirement
@@ -223,12 +229,6 @@ def _told(plugin: Listed) -> Iterator[None]:
 
 def _may_be_marked(owner: object, name: str, mark: str) -> bool:
     return not isinstance(owner, ModuleType) or hasattr(vars(owner).get(name), f"{GROUP}_{mark}")
-
-
-def strange(name: str, hook: str, value: object, wanted: str) -> PluginError:
-    """What to raise where a plugin returned something else than a hook is for."""
-    shown = " ".join(repr(value).split())
-    return PluginError(f"plugin {name!r} returned {shown:.80} from {hook}; expected {wanted}")
 
 
 def _shipped() -> list[Listed]:
