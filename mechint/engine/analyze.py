@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mechint.engine.plugins import Plugins, strange
 from mechint.engine.prepare import Prepared
+from mechint.errors import PluginError
 from mechint.journal import Journal
 from mechint.spec.values import Item
 
@@ -16,9 +17,11 @@ __all__ = ["analyze"]
 
 
 def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> Analysis:
-    """Ask the item's method for a circuit; PluginError where it gives something else."""
+    """Ask the item's method for a circuit; PluginError where it gives something else or changes the model."""
     from mechint.circuit.circuit import Analysis
+    from mechint.subject.fingerprint import fingerprint
 
+    before = fingerprint(ready.subject.model)
     analysis: Analysis = plugins.ask(
         item.cell.method.name,
         "mechint_analyze",
@@ -30,6 +33,13 @@ def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> 
         seed=item.cell.seed,
         journal=journal,
     )
+    after = fingerprint(ready.subject.model)
+    if after != before:
+        changed = next(name for name in {**before, **after} if before.get(name) != after.get(name))
+        raise PluginError(
+            f"plugin {item.cell.method.name!r} changed the model's weights, {changed} among them; "
+            "what is measured then is another model"
+        )
     if not isinstance(analysis, Analysis):
         raise strange(item.cell.method.name, "mechint_analyze", analysis, "an Analysis")
     return analysis

@@ -130,6 +130,22 @@ def test_a_hook_that_returns_something_else_is_named(hook, place, code, expected
     assert f"plugin 'guest' returned 3 from {hook}; expected {expected}" in ran.out + ran.err
 
 
+TRAINER = f"""\
+{SOURCES["method"]}
+@hookimpl
+def mechint_analyze({ANALYZE}):
+    subject.model.transformer.wte.weight.data.add_(0.1)
+    return kv_circuit.mechint_analyze({ANALYZE})
+"""
+
+
+def test_a_method_that_trains_the_model_is_refused(guest, workspace):
+    guest(TRAINER, "method")
+    ran = run_one(workspace)
+    assert ran.code == 7
+    assert "plugin 'guest' changed the model's weights, transformer.wte.weight among them" in ran.out
+
+
 FORGER = f"""\
 import dataclasses
 {HEAD}
