@@ -344,7 +344,7 @@ def test_a_method_that_returns_something_else_is_named(workspace):
     workspace.monkeypatch.setattr(kv_circuit, "mechint_analyze", kv_circuit.hookimpl(lambda subject, schedules: 3))
     ran = workspace.run("spec.yaml", "--models", "output/*V0.pt")
     assert ran.code == 7
-    assert "method 'kv_circuit' returned a value of type int from mechint_analyze; expected an Analysis" in ran.out
+    assert "plugin 'kv_circuit' returned 3 from mechint_analyze; expected an Analysis" in ran.out
 
 
 def test_a_method_that_raises_costs_its_own_items_and_keeps_its_traceback(workspace):
