@@ -40,8 +40,9 @@ def error_facts(error: BaseException) -> ErrorFacts:
     if is_out_of_memory(error):
         message = f"memory ran out ({kind}: {first_line(error)})\n  hint: {_ROOM}"
         return ErrorFacts(kind=OUT_OF_MEMORY, message=message, traceback=None)
-    if isinstance(error, SystemExit):
-        return ErrorFacts(kind="exited", message=f"the method called sys.exit({error.code!r})", traceback=trace)
+    if isinstance(error, SystemExit) or isinstance(error.__cause__, SystemExit):  # in a hook
+        message = f"sys.exit({error.code!r}) was called" if isinstance(error, SystemExit) else str(error)
+        return ErrorFacts(kind="exited", message=message, traceback=trace)
     return ErrorFacts(kind=kind, message=f"{kind}: {error}", traceback=trace)
 
 

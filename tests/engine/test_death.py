@@ -59,6 +59,12 @@ def test_an_error_has_a_kind(error, kind):
     assert error_facts(error).kind == kind
 
 
+def test_an_exit_in_a_hook_is_told_with_the_plugin():
+    error = RuntimeError("plugin 'guest' called sys.exit(0) in mechint_analyze")
+    error.__cause__ = SystemExit(0)
+    assert (error_facts(error).kind, error_facts(error).message) == ("exited", str(error))
+
+
 def test_only_bugs_keep_their_traceback():
     assert error_facts(ZeroDivisionError("by design")).traceback is not None
     assert error_facts(CheckpointError("damaged")).traceback is None
