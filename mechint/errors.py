@@ -3,7 +3,7 @@
 * MechintError                 any of the below; printed without a traceback
   x UsageError                 the command line is wrong
     + SpecError                the spec is wrong; holds every fault found, each with its place
-  x NothingCollected           the checkpoint pattern matches nothing, or no item is selected
+  x NothingCollected           the checkpoint pattern matches too few, or no item is selected
   x PluginError                a plugin cannot be imported, clashes with another or breaks its contract
   x ItemError                  one item cannot be measured; the other items go on
     + CheckpointError          a checkpoint is damaged, unsafe, incomplete or of an unknown kind
@@ -85,7 +85,7 @@ class SpecError(UsageError):
 
 
 class NothingCollected(MechintError):
-    """No checkpoint matches or no item is selected, so there is nothing to analyse."""
+    """Too few checkpoints match or no item is selected, so there is nothing to analyse."""
 
     default = Code.NO_CHECKPOINT
 

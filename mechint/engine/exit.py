@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
     USAGE = 4
     """The command line or a spec is wrong."""
     NOTHING_COLLECTED = 5
-    """No checkpoint or spec is there, or no item was selected."""
+    """No checkpoint or spec is there, or fewer checkpoints than a spec expects, or no item was selected."""
     INCOMPLETE = 7
     """An item could not be measured."""
     UNDECIDED = 8

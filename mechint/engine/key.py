@@ -89,7 +89,7 @@ class Keys:
     def _facts(self, item: Item) -> dict[str, Any]:
         cell, source = item.cell, item.checkpoint
         judged = cell.faithfulness.model_dump(mode="json", by_alias=True, exclude={"assertions"})
-        reference = source.reference.model_dump(mode="json", exclude={"path"})
+        reference = source.reference.model_dump(mode="json", exclude={"path", "expect"})
         method, task = cell.method.options.model_dump(mode="json"), cell.task.options.model_dump(mode="json")
         return {
             "checkpoint": [self._checkpoint(Path(source.path)), reference],
