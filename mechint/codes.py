@@ -60,6 +60,7 @@ class Code(StrEnum):
     NO_BEHAVIOUR = "E604"
     ITEM = "E701"
     DIVERGED = "E702"
+    REFUSED = "E703"
 
 
 def with_code(message: str, code: str) -> str:

@@ -49,8 +49,11 @@ class Known:
         self.cache.touch(key)
         if facts["report"]["id"] != item.id:
             return Job(item=item, folder=folder, key=key, entry=entry)
-        clear_folder(folder)
-        copy_files(entry, folder)
+        try:
+            clear_folder(folder)
+            copy_files(entry, folder)
+        except OSError as error:
+            return broken_item(Job(item=item, folder=folder), error_facts(error), 0.0)
         return _taken(item, folder, facts)
 
     def keep(self, job: Job, measured: Measured) -> None:

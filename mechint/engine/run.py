@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -120,6 +121,7 @@ def open_folder(path: str) -> Path:
     _refuse_links(Path(path))
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
+        os.listdir(os.path.join(path, "."))  # what is in it is looked at
     except OSError as error:
         raise UsageError(f"output_dir {path!r} cannot be written to: {error.strerror}", code=Code.OUTPUT_DIR) from None
     return Path(path)
@@ -141,7 +143,10 @@ def refuse_strangers(folder: Path) -> None:
         raise UsageError(f"{str(folder)!r} is a link, and a run empties an item's folder; remove the link")
     if not folder.is_dir():
         return
-    files = {entry.name for entry in folder.iterdir() if not entry.is_dir() and not is_leftover(entry)}
+    try:
+        files = {entry.name for entry in folder.iterdir() if not entry.is_dir() and not is_leftover(entry)}
+    except OSError:  # its item says so, which cannot be written
+        return
     if files and files.isdisjoint(WRITTEN_BY_EVERY_RUN):
         raise UsageError(
             f"{str(folder)!r} holds {min(files)!r} and no analysis, so it is not emptied for one\n"
