@@ -101,6 +101,27 @@ def test_a_run_whose_folder_cannot_be_looked_into_does_not_begin(workspace, monk
     assert f"output_dir 'analysis' cannot be written to: {os.strerror(number)} [E204]" in ran.err
 
 
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ESTALE, errno.EIO])
+def test_a_checkpoint_that_goes_away_once_the_run_began_costs_its_items(workspace, monkeypatch, number):
+    from mechint.checkpoint import opened
+    from mechint.engine import run
+
+    def measured(*given):
+        monkeypatch.setattr(opened.os, "open", gone)
+        return measure(*given)
+
+    def gone(path, *given, **options):
+        return refuse(number) if str(path).endswith("V0.pt") else there(path, *given, **options)
+
+    measure, there = run.measure_item, os.open
+    monkeypatch.setattr(run, "measure_item", measured)
+    ran = workspace.run("spec.yaml", "--force")
+    items = json.loads((workspace.folder / "analysis/results.json").read_text())["items"]
+    said = f"CheckpointError: output/final_model_stepV0.pt: cannot be opened: {os.strerror(number).lower()} [E507]"
+    assert (ran.code, ran.out.count(said), "Traceback" in ran.out + ran.err) == (7, 2, False), ran
+    assert [item["outcome"] for item in items] == ["error", "error", "passed", "passed"]
+
+
 def test_data_that_may_not_be_read_are_no_bug(workspace, monkeypatch):
     def denied(path, **options):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
