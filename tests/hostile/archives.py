@@ -283,9 +283,28 @@ def nested_pickle(depth: int) -> bytes:
     return b"\x80\x02}X\x01\x00\x00\x00a" + b"]" * depth + b"a" * (depth - 1) + b"s."
 
 
+def nested_tuple(depth: int = 25) -> object:
+    """A tuple that holds another twice, which holds another twice …: 2^depth values to whoever hashes it."""
+    nested: object = ()
+    for _ in range(depth):
+        nested = (nested, nested)
+    return nested
+
+
+ENDLESS_KEYS: Mapping[str, Callable[[], bytes]] = {
+    "a nested tuple as a key": lambda: saved(checkpoint_of(extra={nested_tuple(): 1})),
+    "a nested tuple as a key at the top": lambda: saved({**checkpoint_of(), nested_tuple(): 1}),
+    "a tuple in a set": lambda: saved(checkpoint_of(extra={nested_tuple()})),
+    "one tuple again and again": lambda: saved(checkpoint_of(extra=[{key: 1} for key in [nested_tuple(10)] * 20_000])),
+    "numbers with one hash": lambda: saved(checkpoint_of(extra={i * (2**61 - 1): i for i in range(1, 10_002)})),
+}
+
 HARMLESS: Mapping[str, Callable[[], bytes]] = {
     "shared lists": lambda: saved(checkpoint_of(extra=_shared_lists())),
     "a list that holds itself": lambda: saved(checkpoint_of(extra=_loop())),
+    "a nested tuple": lambda: saved(checkpoint_of(extra=nested_tuple(60))),
+    "large numbers": lambda: saved(checkpoint_of(extra={2**64 + i: i for i in range(100)})),
+    "tuples as keys": lambda: saved(checkpoint_of(extra={(i, "a", (0.5,)): {i} for i in range(100)})),
 }
 
 
