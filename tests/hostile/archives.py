@@ -7,6 +7,7 @@ import io
 import pickle
 import struct
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -246,6 +247,12 @@ OBJECTS: Mapping[str, Callable[[], bytes]] = {
 # Tensors that cannot be weights
 
 
+def _quantised() -> torch.Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch will do without them
+        return torch.quantize_per_tensor(torch.ones(11, 8), 0.1, 0, torch.qint8)
+
+
 def _filled(value: float) -> torch.Tensor:
     weight = torch.ones(11, 8)
     weight[3, 4] = value
@@ -262,6 +269,7 @@ TENSORS: Mapping[str, Callable[[], bytes]] = {
     "bool": lambda: with_weights(wte=torch.ones(11, 8, dtype=torch.bool)),
     "complex": lambda: with_weights(wte=torch.ones(11, 8, dtype=torch.complex64)),
     "sparse": lambda: with_weights(wte=torch.ones(11, 8).to_sparse()),
+    "quantised": lambda: with_weights(wte=_quantised()),
     "half true": lambda: with_weights(wte=torch.full((11, 8), 2, dtype=torch.uint8).view(torch.bool)),
     "meta": lambda: with_weights(wte=torch.ones(11, 8, device="meta")),
     "empty": lambda: with_weights(wte=torch.ones(0, 8)),
