@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,8 +26,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mechint.files import sha256_of
-from tests.deadly import environment, spec
+from tests.deadly import environment, findings, spec, start_afresh
 from tests.tiny_workspace import write_workspace
 
 COMMAND = [sys.executable, "-m", "mechint", "run", "spec.yaml", "-n", "2"]
@@ -89,8 +87,8 @@ def _print(storm: Storm) -> None:
 
 def _undisturbed(folder: Path) -> Any:
     subprocess.run(COMMAND, cwd=folder, env=environment(folder), check=True, capture_output=True)
-    found = _findings(folder)
-    _start_afresh(folder)
+    found = findings(folder)
+    start_afresh(folder)
     return found
 
 
@@ -134,27 +132,8 @@ def _finish(folder: Path, storm: Storm, known: Any) -> bool:
 
 def _compare(folder: Path, storm: Storm, known: Any) -> None:
     storm.runs += 1
-    storm.different += _findings(folder) != known
-    _start_afresh(folder)
-
-
-def _findings(folder: Path) -> Any:
-    """The masks' hashes, and the report without its times and without what was cached."""
-    report = json.loads((folder / "analysis/results.json").read_text())
-    for timed in (report, *report["items"]):
-        del timed["seconds"]
-    del report["started"]
-    for item in report["items"]:
-        del item["cached"]
-    masks = {str(path.parent.name): sha256_of(path) for path in sorted(folder.glob("analysis/*/final_masks.pt"))}
-    curves = {str(path.parent.name): sha256_of(path) for path in sorted(folder.glob("analysis/*/metrics.jsonl"))}
-    return report, masks, curves
-
-
-def _start_afresh(folder: Path) -> None:
-    for name in ("analysis", "cache"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    (folder / "steps.log").unlink(missing_ok=True)
+    storm.different += findings(folder) != known
+    start_afresh(folder)
 
 
 def _steps(folder: Path) -> Counter[str]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from mechint.errors import WriteError, remedy
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "atomic_write",
@@ -24,6 +28,7 @@ __all__ = [
     "sha256_of",
     "sweep_leftovers",
     "write_bytes",
+    "write_tensors",
     "write_text",
 ]
 
@@ -57,6 +62,18 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Replace ``path`` by ``content``, in UTF-8, in one step."""
     write_bytes(path, content.encode())
+
+
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], facts: Mapping[str, str]) -> None:
+    """Write safetensors with facts as metadata; the same give the same bytes, which the library leaves to chance."""
+    from safetensors.numpy import save
+
+    content = save(dict(tensors))
+    end = 8 + int.from_bytes(content[:8], "little")
+    fields = {"__metadata__": dict(sorted(facts.items())), **json.loads(content[8:end])}
+    header = json.dumps(fields, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # the tensors begin at a multiple of eight
+    write_bytes(path, len(header).to_bytes(8, "little") + header + content[end:])
 
 
 def read_bounded(path: Path | str, largest: int) -> bytes:

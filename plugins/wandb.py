@@ -40,7 +40,7 @@ MODE_VARIABLE = "WANDB_MODE"
 MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
 """What ``WANDB_MODE`` may say, and what it means."""
 
-PATIENCE = 10.0
+PATIENCE = 8.0
 """At the end of a run, for W&B's next sign of life."""
 STOP_SECONDS = 2.0
 """For W&B to end when it is done."""

@@ -49,15 +49,16 @@ def test_the_action_hands_arguments_on_as_they_are_quoted(tmp_path):
     [
         ("specs/a.yaml", True),
         ("specs/x/a.yml", True),
-        ("specs/_common.yaml", False),
-        ("specs/x/_c.yaml", False),
+        ("specs/_common.yaml", True),
+        ("specs/x/_c.yaml", True),
         ("a.yaml", False),
+        ("more/specs/a.yaml", False),
     ],
 )
-def test_the_hook_checks_specs_and_not_what_they_include(path, checked):
+def test_the_hook_checks_all_specs_where_one_or_what_they_include_has_changed(path, checked):
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert (re.search(hook["files"], path) is not None) is checked
-    assert hook["entry"] == "mechint validate"
+    assert ([hook["entry"], *hook["args"]], hook["pass_filenames"]) == (["mechint validate", "specs"], False)
 
 
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/ci.md").read_text(), re.DOTALL))

@@ -4,7 +4,9 @@ import resource
 import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors import safe_open
 
 from mechint.errors import WriteError
 from mechint.files import (
@@ -14,6 +16,7 @@ from mechint.files import (
     refuse_unusual,
     sha256_of,
     sweep_leftovers,
+    write_tensors,
     write_text,
 )
 
@@ -29,6 +32,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     with pytest.raises(TypeError), atomic_write(tmp_path / "a.txt") as stream:
         stream.writelines([b"half", None])
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"a.txt": "old"}
+
+
+def test_tensors_of_the_same_facts_are_the_same_bytes(tmp_path):
+    facts = {name: name.upper() for name in "hgfedcba"}
+    tensors = {"x": np.arange(3.0), "y": np.zeros((0, 2), np.float32)}
+    write_tensors(tmp_path / "a", tensors, facts)
+    write_tensors(tmp_path / "b", tensors, dict(reversed(facts.items())))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    with safe_open(tmp_path / "a", framework="np") as file:
+        assert file.metadata() == facts
+        assert {name: file.get_tensor(name).tolist() for name in tensors} == {"x": [0.0, 1.0, 2.0], "y": []}
 
 
 def test_results_can_be_read_by_those_who_may_read_the_folder(tmp_path):

@@ -25,6 +25,7 @@ from torch import Tensor
 from mechint.checkpoint.archive import check_archive
 from mechint.checkpoint.kinds import tell_kind
 from mechint.checkpoint.opened import OpenedFile, open_unchanged
+from mechint.checkpoint.readers import refuse_replaced_readers
 from mechint.checkpoint.safetensors_file import read_safetensors
 from mechint.checkpoint.weights import check_weights
 from mechint.codes import Code
@@ -62,8 +63,9 @@ class Checkpoint:
 def read_checkpoint(path: str) -> Checkpoint:
     """Read a file of torch.save or safetensors without running anything in it; its content tells which it is.
 
-    Raises CheckpointError for whatever is wrong with it.
+    Raises CheckpointError for whatever is wrong with it, PluginError where a plugin has put itself in its way.
     """
+    refuse_replaced_readers()
     with open_unchanged(path) as file:
         kind = tell_kind(path, file.head)
         if kind == "gguf":
@@ -76,6 +78,7 @@ def read_content(path: str) -> object:
 
     Raises CheckpointError for whatever is wrong with it; its tensors are not looked at.
     """
+    refuse_replaced_readers()
     with open_unchanged(path) as file:
         if tell_kind(path, file.head) != "archive":
             raise CheckpointError(f"{path}: is not a file of torch.save")

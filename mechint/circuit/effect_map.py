@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechint.files import write_bytes
+from mechint.files import write_tensors
 
 __all__ = ["EffectMap", "save_effects"]
 
@@ -76,8 +76,6 @@ class EffectMap:
 
 def save_effects(maps: Sequence[EffectMap], path: Path) -> None:
     """Write ``{name: [n r c]}`` as safetensors, with each map's axes and labels as JSON in the metadata."""
-    from safetensors.numpy import save
-
     axes = {one.name: {one.row_axis: one.rows, one.column_axis: one.columns} for one in maps}
     values = {one.name: one.values for one in maps}
-    write_bytes(path, save(values, metadata={name: json.dumps(labels) for name, labels in axes.items()}))
+    write_tensors(path, values, {name: json.dumps(labels) for name, labels in axes.items()})

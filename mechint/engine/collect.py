@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from mechint.checkpoint.discover import find_checkpoints, find_models
 from mechint.engine.hookspecs import OBSERVING
-from mechint.engine.plugins import Plugins
-from mechint.errors import PluginError, SpecError
+from mechint.engine.plugins import Plugins, strange
+from mechint.errors import SpecError
 from mechint.faithfulness.measures import COMPARED, FULL, MEASURES
 from mechint.spec.catalog import Catalog
 from mechint.spec.document import Document, read_document
@@ -18,6 +18,7 @@ from mechint.spec.override import apply_overrides
 from mechint.spec.plan import plan
 from mechint.spec.read import build_spec, named_plugins
 from mechint.spec.values import Plan, Spec
+from mechint.task.metric import Metric
 
 __all__ = ["catalog_of", "collect_plan", "is_tracker", "load_all", "read_spec"]
 
@@ -87,10 +88,7 @@ def _named(document: Document, plugins: Plugins) -> list[str]:
 
 
 def _metrics(plugins: Plugins) -> tuple[str, ...]:
-    given = [metric for metrics in plugins.collect("mechint_metrics") for metric in metrics]
-    if strange := [metric for metric in given if not isinstance(getattr(metric, "name", None), str)]:
-        raise PluginError(f"a plugin returned {strange[0]!r:.80} from mechint_metrics; expected a Metric")
-    return tuple(metric.name for metric in given)
+    return tuple(metric.name for metric in plugins.collect("mechint_metrics", Metric))
 
 
 def _options(plugins: Plugins, name: str) -> type[OptionsModel]:
@@ -99,5 +97,5 @@ def _options(plugins: Plugins, name: str) -> type[OptionsModel]:
     if options is None:
         return OptionsModel
     if not (isinstance(options, type) and issubclass(options, OptionsModel)):
-        raise PluginError(f"plugin {name!r} returned {options!r:.80} from mechint_options; expected an OptionsModel")
+        raise strange(name, "mechint_options", options, "a class derived from OptionsModel")
     return options

@@ -14,6 +14,7 @@ from mechint.engine.plugins import Plugins
 from mechint.errors import CheckpointError, UsageError
 from mechint.spec.checkpoints import Reference
 from mechint.spec.suggest import did_you_mean
+from mechint.subject.architecture import Architecture
 
 if TYPE_CHECKING:
     from mechint.subject.selfcheck import Check
@@ -61,8 +62,7 @@ def examine(reference: Reference, plugins: Plugins, prompt: str | None = None) -
     if len(sources) > 1:
         listed = "\n".join(f"  {source.name}" for source in sources[:12])
         raise UsageError(f"{reference.path!r} stands for {len(sources)} checkpoints; name one of them\n{listed}")
-    tables = [table for given in plugins.collect("mechint_architectures") for table in given]
-    subject = load_subject(sources[0], tables)
+    subject = load_subject(sources[0], plugins.collect("mechint_architectures", Architecture))
     checks = check_sites(subject)
     lines = [*_facts(subject, Path(sources[0].path)), "", "sites", *_sites(subject), "", "self-check"]
     lines += [_checked(check) for check in checks]

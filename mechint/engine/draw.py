@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from mechint.engine.plugins import Plugins
+from mechint.engine.plugins import Plugins, strange
 from mechint.results.values import ItemReport
 
 __all__ = ["draw_item"]
@@ -29,7 +30,10 @@ def draw_item(report: ItemReport, plugins: Plugins, folder: Path) -> tuple[str, 
     drawn += tuple(name for effects in report.effects for name in draw_effects(effects, report.id, folder))
     method = report.method["name"]
     if plugins.implements(method, "mechint_figures"):
-        drawn += tuple(plugins.ask(method, "mechint_figures", report=report, folder=folder))
+        names = plugins.ask(method, "mechint_figures", report=report.model_copy(deep=True), folder=folder)
+        if not (isinstance(names, Sequence) and all(isinstance(name, str) for name in names)):
+            raise strange(method, "mechint_figures", names, "a sequence of file names")
+        drawn += tuple(names)
     return tuple(dict.fromkeys(name for picture in drawn for name in (picture, *_beside(picture, folder))))
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from mechint.engine.analyze import analyze
 from mechint.engine.batch_size import settle_batch_size
-from mechint.engine.cache import copy_files
 from mechint.engine.check_effect import refuse_unknown_effects
 from mechint.engine.death import error_facts
 from mechint.engine.draw import draw_item
@@ -60,9 +59,9 @@ def measure_item(job: Job, plugins: Plugins, watch: Callable[[Progress], None]) 
     """
     started = time.monotonic()
     try:
+        if job.drawn:
+            return _draw_again(job, plugins)
         clear_folder(job.folder)
-        if job.entry is not None:
-            return _draw_again(job, job.entry, plugins)
         measured = _measure(job, plugins, watch)
         report = measured.report.model_copy(update={"seconds": time.monotonic() - started})
         measured = replace(measured, report=report)
@@ -123,11 +122,10 @@ def clear_folder(folder: Path) -> None:
             leftover.unlink()
 
 
-def _draw_again(job: Job, entry: Path, plugins: Plugins) -> Measured:
+def _draw_again(job: Job, plugins: Plugins) -> Measured:
     """What was measured under another name, with figures that bear this one."""
-    copy_files(entry, job.folder)
     facts = read_facts(job.folder)
-    assert facts is not None, f"{entry} was verified"
+    assert facts is not None, f"{job.folder} was verified"
     measured = load_measured(job.item, job.folder, facts, effects=True)
     saved = tuple(name for name in measured.report.artifacts if name in SAVED)
     drawn = draw_item(measured.report, plugins, job.folder)

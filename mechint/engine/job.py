@@ -27,8 +27,8 @@ class Job:
     folder: Path
     key: str | None = None
     """Of everything that the measurement follows from; None where that is not known, and nothing is kept."""
-    entry: Path | None = None
-    """Folder of the same measurement under another name, so that only its figures are drawn."""
+    drawn: bool = False
+    """Whether the folder holds the measurement, taken under another name, so that only figures are drawn again."""
     most_at_once: int | None = None
     """Examples in a pass at most; None where memory has not run out."""
 

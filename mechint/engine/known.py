@@ -44,21 +44,16 @@ class Known:
         if entry is None or self.cache is None:
             return Job(item=item, folder=folder, key=key)
         facts = self._sound(item, entry, key)
-        if facts is None:
+        if facts is None or not _copied(entry, folder):
             return Job(item=item, folder=folder, key=key)
         self.cache.touch(key)
         if facts["report"]["id"] != item.id:
-            return Job(item=item, folder=folder, key=key, entry=entry)
-        try:
-            clear_folder(folder)
-            copy_files(entry, folder)
-        except OSError as error:
-            return broken_item(Job(item=item, folder=folder), error_facts(error), 0.0)
+            return Job(item=item, folder=folder, key=key, drawn=True)
         return _taken(item, folder, facts)
 
     def keep(self, job: Job, measured: Measured) -> None:
         """Keep an item that was measured for other runs; where that cannot be done, ``trouble`` says so."""
-        if self.cache is None or job.key is None or job.entry is not None or measured.report.error is not None:
+        if self.cache is None or job.key is None or job.drawn or measured.report.error is not None:
             return
         try:
             self.cache.add(job.key, job.folder, measured.report.artifacts)
@@ -81,6 +76,16 @@ class Known:
             self.notes[item.id] = f"{folder / min(wrong)} is damaged, so it was measured again"
             return None
         return facts
+
+
+def _copied(entry: Path, folder: Path) -> bool:
+    """Whether an entry's files are in the item's folder now; others may remove it meanwhile, and disks fill up."""
+    try:
+        clear_folder(folder)
+        copy_files(entry, folder)
+    except OSError:
+        return False
+    return True
 
 
 def _answers(item: Item, facts: StoredFacts) -> bool:

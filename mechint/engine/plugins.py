@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import pickle
 import pkgutil
 import sys
-from collections.abc import Mapping
-from contextlib import redirect_stdout
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -24,9 +26,11 @@ from mechint.codes import Code
 from mechint.engine import hookspecs
 from mechint.errors import PluginError, UsageError, first_line
 
-__all__ = ["Listed", "Plugins", "list_plugins"]
+__all__ = ["Listed", "Plugins", "list_plugins", "strange"]
 
 GROUP = "mechint"
+SECONDS_UNTOLD = 5.0
+"""For which a plugin may be imported before its name is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,8 @@ class Listed:
     module: str
     summary: str
     """Of the distribution; empty for what ships here, whose modules say it themselves."""
+    requires: Sequence[str] = ()
+    """What the distribution says that it needs: ``mechint>=0.2``."""
 
     @property
     def origin(self) -> str:
@@ -100,8 +106,13 @@ class Plugins:
             assert isinstance(loaded, ModuleType)
             return loaded
         plugin = self.listed[name]
+        if plugin.requires and (needed := _unmet(plugin.requires)):
+            raise PluginError(
+                f"plugin {name!r} of {plugin.origin} needs {needed}, and this is mechint {__version__}\n"
+                "  hint: install versions of both that go together"
+            )
         try:
-            with redirect_stdout(sys.stderr):  # a program may be reading standard output
+            with redirect_stdout(sys.stderr), _told(plugin):  # a program may be reading standard output
                 module = importlib.import_module(plugin.module)
         except KeyboardInterrupt:
             raise
@@ -142,23 +153,41 @@ class Plugins:
 
     def ask(self, name: str, hook: str, **arguments: Any) -> Any:
         """Call a hook on the one plugin of this name; wrappers of other plugins still apply."""
-        return self._only(self._manager.get_plugin(name), hook)(**arguments)
+        try:
+            return self._only(self._manager.get_plugin(name), hook)(**arguments)
+        except SystemExit as error:  # no plugin ends the program, which would then say what it likes
+            raise RuntimeError(f"plugin {name!r} called sys.exit({error.code!r}) in {hook}") from error
 
-    def collect(self, hook: str, **arguments: Any) -> list[Any]:
-        """Call a hook on every loaded plugin that answers it; their results, first loaded first."""
-        results: list[Any] = getattr(self._manager.hook, hook)(**arguments)
-        return results[::-1]
+    def answering(self, hook: str) -> list[str]:
+        """The loaded plugins that answer a hook, first loaded first."""
+        found = getattr(self._manager.hook, hook).get_hookimpls()
+        return [one.plugin_name for one in found if not (one.wrapper or one.hookwrapper)]
+
+    def several(self, name: str, hook: str, kind: type, **arguments: Any) -> list[Any]:
+        """The values that the plugin of this name gives by a hook; PluginError where they are not of that kind."""
+        found: list[Any] = []
+        for given in self.ask(name, hook, **arguments):  # once; not at all where it gives None
+            if not (isinstance(given, Sequence) and all(isinstance(value, kind) for value in given)):
+                raise strange(name, hook, given, f"a sequence of {kind.__name__}")
+            found += given
+        return found
+
+    def collect(self, hook: str, kind: type, **arguments: Any) -> list[Any]:
+        """The values that all loaded plugins give by a hook."""
+        return [value for name in self.answering(hook) for value in self.several(name, hook, kind, **arguments)]
 
     def notify(self, hook: str, **arguments: Any) -> list[tuple[str, Exception]]:
-        """Call an observer hook on each plugin apart, so that one that raises silences no other."""
+        """Call an observer hook on each plugin apart, so that one that raises silences no other.
+
+        Each is given values of its own, so that one that changes them changes them for no other.
+        """
         raised = []
-        for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):  # as pluggy calls them
-            if implementation.wrapper or implementation.hookwrapper:
-                continue
+        given = pickle.dumps(arguments, pickle.HIGHEST_PROTOCOL)  # several times as fast as copy.deepcopy
+        for name in reversed(self.answering(hook)):  # as pluggy calls them
             try:
-                self._only(implementation.plugin, hook)(**arguments)
+                self.ask(name, hook, **pickle.loads(given))
             except Exception as error:
-                raised.append((implementation.plugin_name, error))
+                raised.append((name, error))
         return raised
 
     def _implementation(self, name: str, hook: str) -> pluggy.HookImpl | None:
@@ -169,6 +198,33 @@ class Plugins:
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
         others = [i.plugin for i in implementations if i.plugin is not plugin and not (i.wrapper or i.hookwrapper)]
         return self._manager.subset_hook_caller(hook, remove_plugins=others)
+
+
+def strange(name: str, hook: str, value: object, wanted: str) -> PluginError:
+    """What to raise where a plugin returned something else than a hook is for."""
+    shown = " ".join(repr(value).split())
+    return PluginError(f"plugin {name!r} returned {shown:.80} from {hook}; expected {wanted}")
+
+
+def _unmet(requires: Sequence[str]) -> str:
+    """What is needed of mechint that this version is not; empty where there is nothing."""
+    from packaging.requirements import Requirement
+
+    needed = [one for one in map(Requirement, requires) if one.name == GROUP]
+    return next((str(one) for one in needed if not one.specifier.contains(__version__, prereleases=True)), "")
+
+
+@contextmanager
+def _told(plugin: Listed) -> Iterator[None]:
+    """Say once which plugin it is that the program waits for, where its import takes long."""
+    line = f"plugin {plugin.name!r} of {plugin.origin} is still being imported\n"
+    timer = threading.Timer(SECONDS_UNTOLD, sys.stderr.write, [line])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _may_be_marked(owner: object, name: str, mark: str) -> bool:
@@ -196,6 +252,7 @@ def _installed() -> list[Listed]:
                 version=distribution.version,
                 module=entry_point.module,
                 summary=distribution.metadata["Summary"] or "",
+                requires=tuple(distribution.requires or ()),
             )
         )
     return listed

@@ -224,7 +224,7 @@ class _Desk:
         self.known.keep(job, measured)
         report = measured.report
         note = self.known.notes.get(job.item.id)
-        update = {"cached": job.entry is not None, "summary": (*report.summary, *([note] if note else []))}
+        update = {"cached": job.drawn, "summary": (*report.summary, *([note] if note else []))}
         self.take(replace(measured, report=report.model_copy(update=update)))
 
     def take(self, measured: Measured) -> None:

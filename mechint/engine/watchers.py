@@ -19,9 +19,12 @@ class Watchers:
     def __init__(self, plugins: Plugins, reporting: Reporting) -> None:
         self.broken: dict[str, Exception] = {}
         self._plugins = plugins
-        for observers in plugins.collect("mechint_observers", reporting=reporting):
-            for observer in observers:
-                plugins.add(observer)
+        for name in plugins.answering("mechint_observers"):
+            try:
+                for observer in plugins.several(name, "mechint_observers", object, reporting=reporting):
+                    plugins.add(observer)
+            except Exception as error:
+                self.broken[name] = error
 
     def notify(self, hook: str, **arguments: object) -> None:
         """Call an observer hook on every plugin that answers it."""

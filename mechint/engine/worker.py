@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
+from mechint.checkpoint.readers import find_replaced_reader
 from mechint.engine.death import error_facts
 from mechint.engine.item import broken_item, measure_item
 from mechint.engine.job import OUT_OF_MEMORY, Job
@@ -57,7 +58,7 @@ class Answer:
     broken: ItemReport | None
     """None for an item that was measured and lies in its folder."""
     spent: bool
-    """Whether the process holds too much to go on."""
+    """Whether the process holds too much to go on, or a plugin has changed what others need."""
 
 
 def serve(connection: Connection) -> None:
@@ -97,9 +98,10 @@ def _carry_out(order: Order, connection: Connection) -> Answer:
         measured = broken_item(order.job, error_facts(error), time.monotonic() - started)
     report = measured.report
     ran_out = report.error is not None and report.error.kind == OUT_OF_MEMORY
+    spent = ran_out or find_replaced_reader() != ""
     del measured
     gc.collect()
-    return Answer(broken=None if report.error is None else report, spent=ran_out or _held() > HEAVY)
+    return Answer(broken=None if report.error is None else report, spent=spent or _held() > HEAVY)
 
 
 class _Teller:

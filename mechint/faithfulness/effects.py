@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,8 @@ def estimate_cell(effects: EffectMap, row: int, column: int) -> Estimate | None:
     if int(there.sum()) < 2:
         return None
     clusters = None if effects.clusters is None else effects.clusters[there].tolist()
-    return mean(values[there], clusters=clusters)
+    graded = _of_yes_and_no(values[there]) and not _of_yes_and_no(effects.values[~np.isnan(effects.values)])
+    return mean(values[there], clusters=clusters, graded=graded)
 
 
 def describe_effects(maps: Sequence[EffectMap]) -> tuple[EffectTable, ...]:
@@ -55,6 +57,11 @@ def redraw_peaks(effects: EffectMap, cells: NDArray[np.bool_], *, seed: int = 0)
         total, size = (np.tensordot(drawn, each, axes=1) for each in (sums, sizes))
         peaks.append(peak_of(np.where(size > 0, total / np.maximum(size, 1), np.nan)))
     return peaks
+
+
+def _of_yes_and_no(values: NDArray[np.floating[Any]]) -> bool:
+    """Whether a metric of 0 and 1 can have given these effects."""
+    return bool(np.isin(values, (-1.0, 0.0, 1.0)).all())
 
 
 def _describe(effects: EffectMap) -> EffectTable:

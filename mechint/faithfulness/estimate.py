@@ -126,20 +126,27 @@ class Estimate:
 
 
 def mean(
-    values: ArrayLike, *, weights: ArrayLike | None = None, clusters: Sequence[object] | None = None
+    values: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    clusters: Sequence[object] | None = None,
+    graded: bool = False,
 ) -> Estimate | None:
-    """The mean of values ``[n]``, by weights ``[n]`` where there are any."""
+    """The mean of values ``[n]``, by weights ``[n]`` where there are any.
+
+    ``graded`` says that they are not of a metric of 0 and 1, whatever they look like.
+    """
     found = np.asarray(values, dtype=np.float64)
     if flaw(found):
         return None
     counted, codes = _weights(weights, len(found)), _codes(clusters)
-    binary = bool(np.isin(found, (0.0, 1.0)).all())
+    binary = not graded and bool(np.isin(found, (0.0, 1.0)).all())
     return Estimate(
         numerator=counted * found,
         denominator=counted,
         clusters=codes,
         share=binary and bool((counted == 1).all()),
-        graded=not binary and _graded(found),
+        graded=graded or (not binary and _graded(found)),
         step=float(binary),
     )
 

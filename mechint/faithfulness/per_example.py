@@ -15,7 +15,7 @@ from mechint.codes import Code
 from mechint.errors import UsageError, first_line
 from mechint.faithfulness.estimate import Vector
 from mechint.faithfulness.per_example_faults import find_fault
-from mechint.files import refuse_unusual, write_bytes
+from mechint.files import refuse_unusual, write_tensors
 
 __all__ = ["PerExample", "read_tensors", "stack_draws"]
 
@@ -102,10 +102,8 @@ class PerExample:
 
     def save(self, path: Path) -> None:
         """Write everything as safetensors, with the metric and its direction beside the tensors."""
-        from safetensors.numpy import save
-
         facts = {"metric": self.metric, "better": "higher" if self.higher_is_better else "lower"}
-        write_bytes(path, save(self.tensors, metadata=facts))
+        write_tensors(path, self.tensors, facts)
 
     @classmethod
     def load(cls, path: Path) -> PerExample:

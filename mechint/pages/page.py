@@ -29,25 +29,15 @@ def render_page(
 
     ``filters`` are the template's own, which go before those of every page.
 
-    Text is escaped unless it is Markup, a misspelt variable is an error, and templates run in Jinja's sandbox.
+    Text is escaped unless it is Markup, a misspelt variable is an error, and templates run in a sandbox.
     """
-    from jinja2 import PackageLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
     from markupsafe import Markup
 
-    loader = PackageLoader("mechint", "templates")
-    environment = ImmutableSandboxedEnvironment(
-        loader=loader,
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    from mechint.results.sandbox import Sandbox
+
+    environment = Sandbox(_shown, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update({**_filters(), **(filters or {})})
-    style, script = (
-        Markup("\n".join(loader.get_source(environment, name)[0] for name in names)) for names in (styles, scripts)
-    )
+    style, script = (Markup("\n".join(map(environment.source, names))) for names in (styles, scripts))
     page = {"style": style, "script": script, "policy": _policy(style, script)}
     return environment.get_template(template).render({**told, **page}).rstrip() + "\n"
 

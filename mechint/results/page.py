@@ -16,7 +16,7 @@ def render_page(template: str, told: Mapping[str, Any], filters: Mapping[str, Ca
     """Fill a template of ``mechint.templates``; text is escaped unless a filter says that it is Markdown.
 
     The filter ``link`` makes a path the target of a link.
-    Templates run in Jinja's sandbox, and a misspelt variable is an error.
+    Templates run in a sandbox, and a misspelt variable is an error.
     """
     return _environment(tuple(filters.items())).get_template(template).render(told).rstrip() + "\n"
 
@@ -24,16 +24,9 @@ def render_page(template: str, told: Mapping[str, Any], filters: Mapping[str, Ca
 @lru_cache(maxsize=8)
 def _environment(filters: tuple[tuple[str, Callable[..., Any]], ...]) -> Environment:
     """One for each set of filters, so that a template is compiled once for all pages that it fills."""
-    from jinja2 import PackageLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from mechint.results.sandbox import Sandbox
 
-    environment = ImmutableSandboxedEnvironment(
-        loader=PackageLoader("mechint", "templates"),
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=_escaped,
-        keep_trailing_newline=True,
-    )
+    environment = Sandbox(_escaped, keep_trailing_newline=True)
     environment.filters.update({"link": _link, **dict(filters)})
     return environment
 

@@ -28,6 +28,9 @@ class OptionsModel(BaseModel):
 class _Auto(int):
     """No number of examples: 0, which no spec may state."""
 
+    def __reduce__(self) -> str:
+        return "AUTO"  # the same object, in a worker too
+
 
 AUTO = _Auto(0)
 """A BatchSize that a spec states as ``auto``; the engine puts a number in its place before a method runs."""

@@ -1,6 +1,7 @@
 """Nothing is measured twice: what is taken as it is, what is judged anew, what is measured again."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ def measured(workspace):
     measure, ids = run.measure_item, []
 
     def noted(job, *rest):
-        ids.append((job.item.id, "drawn" if job.entry else "measured"))
+        ids.append((job.item.id, "drawn" if job.drawn else "measured"))
         return measure(job, *rest)
 
     workspace.monkeypatch.setattr(run, "measure_item", noted)
@@ -104,6 +105,21 @@ def test_what_is_damaged_everywhere_is_measured_again_and_said(workspace, measur
     assert run_again(workspace, measured, *ONE)[1] == [("stepV0", "measured")]
     assert results(workspace)["items"][0]["summary"][-1].endswith(f"{name} is damaged, so it was measured again")
     assert run_again(workspace, measured, *ONE)[1] == []
+
+
+def test_a_cache_that_is_deleted_during_a_run_is_made_anew(workspace, monkeypatch):
+    from mechint.engine import run
+
+    def delete(job, *rest):
+        shutil.rmtree(os.environ["MECHINT_CACHE_DIR"], ignore_errors=True)
+        return measure(job, *rest)
+
+    measure = run.measure_item
+    monkeypatch.setattr(run, "measure_item", delete)
+    ran = workspace.run("spec.yaml")
+    assert (ran.code, ran.err) == (0, "")
+    assert [item["outcome"] for item in results(workspace)["items"]] == ["passed"] * 4
+    assert len(list(Path(os.environ["MECHINT_CACHE_DIR"]).glob("items/??/*/DONE"))) == 1
 
 
 def test_what_is_damaged_in_the_folder_comes_from_the_cache(workspace, measured):

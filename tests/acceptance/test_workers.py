@@ -160,6 +160,30 @@ def test_a_request_to_end_keeps_what_is_finished(tmp_path):
     assert not any(map(is_alive, workers))
 
 
+# Whoever starts the tests in the background starts them deaf to interrupts, and so their children.
+HEARING = """
+import signal
+from mechint import cli
+signal.signal(signal.SIGINT, signal.default_int_handler)
+cli.main()
+"""
+
+
+def test_the_first_interrupt_writes_what_is_finished_and_the_second_does_not_wait(tmp_path):
+    write_workspace(tmp_path)
+    (tmp_path / "spec.yaml").write_text(spec("{name: deadly}", "{method.way: [fine, deadlock]}"))
+    command = [sys.executable, "-c", HEARING, "run", "spec.yaml", "-p", "hanging"]
+    running = subprocess.Popen(command, cwd=tmp_path, env=environment(tmp_path), stderr=subprocess.PIPE, text=True)
+    for sign in ("hangs", "finishing"):
+        while not (tmp_path / sign).exists() and running.poll() is None:
+            time.sleep(0.1)
+        running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=600)[1]
+    assert (running.returncode, said.strip()) == (2, "")
+    report = json.loads((tmp_path / "analysis/results.json").read_text())
+    assert (report["interrupted"], [item["id"] for item in report["items"]]) == (True, ["stepV0-way_fine"])
+
+
 def is_alive(process):
     """Whether it runs; one whose exit status nobody has asked for does not."""
     try:

@@ -109,6 +109,7 @@ def test_hostile_names_are_inert(tmp_path):
     page = read(tmp_path)
     assert page.faults == []
     assert len(page.all("script")) == 1
+    assert any("{{ 7 * 7 }}" in text for text in texts(page, "td"))
     assert not any(name.startswith("on") or name == "style" for element in page.elements for name in element.attributes)
     links = [str(element.attributes["href"]) for element in page.all("a")]
     assert [link for link in links if ":" in link or link.startswith("/")] == []

@@ -1,13 +1,18 @@
 """A plugin as a third party could publish it, whose method ends badly in any way that is asked of it."""
 
+import json
 import os
+import shutil
 import textwrap
 from pathlib import Path
+from typing import Any
 
-__all__ = ["environment", "spec"]
+from mechint.files import sha256_of
+
+__all__ = ["environment", "findings", "spec", "start_afresh"]
 
 _METADATA = "Metadata-Version: 2.1\nName: mechint-deadly\nVersion: 1.0\n"
-_ENTRY_POINTS = "[mechint]\ndeadly = deadly_method\nslow = slow_method\n"
+_ENTRY_POINTS = "[mechint]\ndeadly = deadly_method\nslow = slow_method\nhanging = hanging_observer\n"
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -35,3 +40,23 @@ def spec(method: str, matrix: str, *, limits: str = "{}") -> str:
         faithfulness: {{assert: ["sparsity >= 0.1"]}}
         output_dir: analysis
         """)
+
+
+def findings(folder: Path) -> Any:
+    """What a run in the folder found: its report without times and without what was cached, and hashes of its files."""
+    report = json.loads((folder / "analysis/results.json").read_text())
+    for timed in (report, *report["items"]):
+        del timed["seconds"]
+    del report["started"]
+    for item in report["items"]:
+        del item["cached"]
+    names = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors")
+    files = sorted(path for name in names for path in folder.glob(f"analysis/*/{name}"))
+    return report, {str(path.relative_to(folder)): sha256_of(path) for path in files}
+
+
+def start_afresh(folder: Path) -> None:
+    """Forget everything that was found."""
+    for name in ("analysis", "cache"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "steps.log").unlink(missing_ok=True)

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -93,7 +94,17 @@ def test_under_another_name_its_figures_are_a_job(item, folder, tmp_path):
     cache = Cache(root=tmp_path / "cache")
     known(cache).keep(Job(item=item, folder=folder, key=KEY), known().find(item, folder))
     found = known(cache).find(replace(item, id="other"), tmp_path / "other")
-    assert found.entry == cache.find(KEY)
+    assert (found.drawn, found.folder) == (True, tmp_path / "other")
+    assert {path.name for path in found.folder.iterdir()} == {"metrics.jsonl", MEASURED}
+
+
+@pytest.mark.parametrize("name", ["", "other"])
+def test_an_entry_that_vanishes_while_it_is_copied_is_measured_again(item, folder, tmp_path, monkeypatch, name):
+    cache = Cache(root=tmp_path / "cache")
+    known(cache).keep(Job(item=item, folder=folder, key=KEY), known().find(item, folder))
+    monkeypatch.setattr("mechint.engine.known.clear_folder", lambda _: shutil.rmtree(cache.root))
+    found = known(cache).find(replace(item, id=name or item.id), tmp_path / "elsewhere")
+    assert (isinstance(found, Job), found.drawn) == (True, False)
 
 
 def test_a_cache_that_cannot_be_written_to_is_said(item, folder, tmp_path):

@@ -1,9 +1,13 @@
 import importlib.metadata
+import io
+import sys
+import threading
 from types import ModuleType
 
 import pytest
 
-from mechint import hookimpl
+from mechint import __version__, hookimpl
+from mechint.engine import plugins as plugins_module
 from mechint.engine.collect import catalog_of
 from mechint.engine.plugins import Listed, Plugins, list_plugins
 from mechint.errors import PluginError
@@ -25,14 +29,14 @@ def load(tmp_path, monkeypatch):
         return plugins
 
     yield load_source
-    for name in [name for name in __import__("sys").modules if name.endswith("_module")]:
-        del __import__("sys").modules[name]
+    for name in [name for name in sys.modules if name.endswith("_module")]:
+        del sys.modules[name]
 
 
-def distribution(name: str, tmp_path, entry: str) -> importlib.metadata.Distribution:
+def distribution(name: str, tmp_path, entry: str, more: str = "") -> importlib.metadata.Distribution:
     folder = tmp_path / f"{name.replace('-', '_')}-1.0.dist-info"
     folder.mkdir()
-    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nSummary: One of two.\n")
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nSummary: One of two.\n{more}")
     (folder / "entry_points.txt").write_text(f"[mechint]\n{entry}\n")
     return importlib.metadata.Distribution.at(folder)
 
@@ -56,6 +60,14 @@ def test_a_plugin_may_not_take_a_name_that_ships_here(tmp_path, monkeypatch):
         list_plugins()
 
 
+def test_a_plugin_for_another_version_of_mechint_says_so(tmp_path, monkeypatch):
+    distribution("early", tmp_path, "early = early", "Requires-Dist: torch>=2\nRequires-Dist: mechint>=9,<10\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    message = rf"plugin 'early' of early 1\.0 needs mechint<10,>=9, and this is mechint {__version__}\n"
+    with pytest.raises(PluginError, match=message):
+        Plugins(list_plugins()).load("early")
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -75,6 +87,32 @@ def test_a_plugin_that_cannot_be_used_says_why(load, source, message):
 def test_what_a_plugin_prints_as_it_is_imported_is_no_part_of_the_output(load, capsys):
     load("print('hello')")
     assert capsys.readouterr() == ("", "hello\n")
+
+
+class Heard(io.StringIO):
+    """Standard error, on which a plugin can wait for a line."""
+
+    def __init__(self):
+        super().__init__()
+        self.told = threading.Event()
+
+    def write(self, text):
+        written = super().write(text)
+        self.told.set()
+        return written
+
+
+def test_a_plugin_whose_import_takes_long_is_named_and_waited_for(load, monkeypatch):
+    monkeypatch.setattr(plugins_module, "SECONDS_UNTOLD", 0.0)
+    monkeypatch.setattr(sys, "stderr", Heard())
+    plugins = load("import sys\nassert sys.stderr.told.wait(600)")
+    assert sys.stderr.getvalue() == "plugin 'guest' of somewhere 1.2 is still being imported\n"
+    assert plugins.loaded("guest")
+
+
+def test_an_interrupt_ends_an_import(load):
+    with pytest.raises(KeyboardInterrupt):
+        load("raise KeyboardInterrupt")
 
 
 def test_a_hook_is_asked_of_one_plugin_only(load, monkeypatch):
@@ -118,6 +156,32 @@ def test_an_observer_that_raises_silences_no_other(load):
     assert [str(error) for _, error in raised] == ["no"]
 
 
+def test_an_observer_that_changes_what_it_is_given_changes_it_for_no_other(load):
+    plugins, seen = load(""), []
+
+    class Forger:
+        @hookimpl
+        def mechint_item_started(self, item):
+            item["cell"].clear()
+
+    class Sound:
+        @hookimpl
+        def mechint_item_started(self, item):
+            seen.append(item)
+
+    given = {"cell": {"seed": 1}}
+    for observer in (Sound(), Forger(), Sound()):
+        plugins.add(observer)
+    assert plugins.notify("mechint_item_started", item=given) == []
+    assert seen == [given, given] == [{"cell": {"seed": 1}}] * 2
+
+
+def test_a_hook_that_exits_ends_no_program(load):
+    plugins = load("@hookimpl\ndef mechint_item_started(item): raise SystemExit(0)")
+    ((name, error),) = plugins.notify("mechint_item_started", item=7)
+    assert (name, str(error)) == ("guest", "plugin 'guest' called sys.exit(0) in mechint_item_started")
+
+
 def test_an_implementation_may_leave_arguments_out(load):
     plugins = load("@hookimpl\ndef mechint_analyze(subject, seed): return subject + seed")
     assert plugins.accepts("guest", "mechint_analyze", "seed")
@@ -128,7 +192,11 @@ def test_an_implementation_may_leave_arguments_out(load):
     ("source", "message"),
     [
         ("def mechint_options(): return 3", "plugin 'guest' returned 3 from mechint_options"),
-        ("def mechint_metrics(): return [3]", "a plugin returned 3 from mechint_metrics"),
+        ("def mechint_metrics(): return 3", "plugin 'guest' returned 3 from mechint_metrics"),
+        (
+            "def mechint_metrics(): return [3]",
+            r"plugin 'guest' returned \[3\] from mechint_metrics; expected a sequence",
+        ),
     ],
 )
 def test_what_a_plugin_returns_must_be_what_was_asked_for(load, source, message):

@@ -181,6 +181,7 @@ def test_hostile_names_are_inert_wherever_they_stand(tmp_path: Path) -> None:
     links = [str(element.attributes["href"]) for element in page.all("a")]
     assert [link for link in links if ":" in link or link.startswith("/")] == []
     assert "49" not in texts(page, "h4")
+    assert any("{{ 7 * 7 }}" in text for text in texts(page, "h4"))
     assert not any(ord(c) in (0x202E, 0x1B) for c in (tmp_path / "report.html").read_text())
 
 

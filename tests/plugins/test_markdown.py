@@ -101,7 +101,7 @@ def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
 
 
 def test_hostile_text_is_inert_wherever_it_stands(tmp_path: Path) -> None:
-    hostile = "</p><script>x</script>|`[a](b)\n# h\x1b[31m"
+    hostile = "</p><script>x</script>|`[a](b)\n# h\x1b[31m {{ 7 * 7 }}{% include '/etc/passwd' %}"
     item = make_item(
         hostile,
         outcome=Outcome.ERROR,
@@ -119,6 +119,7 @@ def test_hostile_text_is_inert_wherever_it_stands(tmp_path: Path) -> None:
     assert "<script" not in html
     assert 'href="b"' not in html
     assert "\x1b" not in pages
+    assert html.count("{{ 7 * 7 }}{% include '/etc/passwd' %}") == html.count("script&gt;x&lt;") > 10
 
 
 def test_thousands_of_failures_stay_below_a_megabyte(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import jinja2
 import pytest
-from jinja2 import TemplateNotFound, UndefinedError
+from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import SecurityError
 
 from mechint.results.page import _environment, render_page
@@ -37,15 +37,32 @@ def test_a_filter_may_say_that_its_text_is_markdown(template):
         ("{{ nothing }}", UndefinedError),
         ("{{ ''.__class__.__mro__ }}", SecurityError),
         ("{{ ''|attr('__class__') }}", SecurityError),
-        ("{{ lipsum.__globals__.os }}", SecurityError),
         ("{{ '{0.__class__.__mro__}'.format(1) }}", SecurityError),
-        ("{{ range(10**9)|length }}", OverflowError),
+        ("{% set shown = '{0.__class__}'.format %}{{ shown(1) }}", SecurityError),
+        ("{{ 'a' * 10000000000 }}", SecurityError),
+        ("{{ [0] * 10000000000 }}", SecurityError),
+        ("{{ 9 ** 9 ** 9 }}", SecurityError),
+        ("{{ '%9999999999d' % 1 }}", SecurityError),
+        ("{{ range(1000000000) }}", UndefinedError),
+        ("{{ lipsum.__globals__.os }}", UndefinedError),
         ("{% include '/etc/passwd' %}", TemplateNotFound),
+        ("{% include '../mechint/codes.py' %}", TemplateNotFound),
+        ("{% import 'os' as os %}", TemplateNotFound),
     ],
 )
 def test_templates_are_strict_and_sandboxed(template, text, error):
     with pytest.raises(error):
         template(text, {})
+
+
+def test_numbers_can_be_multiplied(template):
+    assert template("{{ 3 * length }}", {"length": 2.5}) == "7.5\n"
+
+
+def test_a_mistake_in_a_template_has_its_line(template):
+    with pytest.raises(TemplateSyntaxError) as raised:
+        template("first\n{{ name | }}", {})
+    assert (raised.value.name, raised.value.lineno) == ("page", 2)
 
 
 def test_a_link_leads_below_the_page(template):

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import pytest
 from pydantic import ValidationError
 
@@ -14,6 +17,11 @@ def test_auto_is_kept_apart_from_every_number():
     options = Options.model_validate({"batch_size": "auto"})
     assert options.batch_size is AUTO
     assert options.model_dump(mode="json")["batch_size"] == "auto"
+
+
+@pytest.mark.parametrize("sent", [lambda options: pickle.loads(pickle.dumps(options)), copy.deepcopy])
+def test_auto_is_auto_in_a_worker_too(sent):
+    assert sent(Options.model_validate({"batch_size": "auto"})).batch_size is AUTO
 
 
 def test_a_number_stays_one():

@@ -1,6 +1,6 @@
 import pytest
 import wandb
-from mechint.plugins.wandb import PATIENCE
+from mechint.plugins.wandb import PATIENCE, STOP_SECONDS
 
 from mechint.tracking.wandb_writer import Tracked, _init, _Opening, reason
 from tests.reports import make_item, make_run
@@ -17,6 +17,7 @@ def test_a_server_is_waited_for_some_seconds_and_the_machine_as_long_as_it_takes
     usual = wandb.Settings()
     assert (offline.init_timeout, offline.finish_timeout) == (usual.init_timeout, usual.finish_timeout)
     assert online.init_timeout < PATIENCE > online.finish_timeout
+    assert max(online.init_timeout + online.finish_timeout, PATIENCE + STOP_SECONDS) <= 10.0
 
 
 @pytest.mark.parametrize(
