@@ -43,6 +43,7 @@ class Code(StrEnum):
     NO_CHECKPOINT = "E301"
     NO_SPEC = "E302"
     NOTHING_SELECTED = "E303"
+    TOO_FEW_CHECKPOINTS = "E304"
     PLUGIN_IMPORT = "E401"
     PLUGIN_CONTRACT = "E402"
     PLUGIN_TWINS = "E403"
@@ -59,6 +60,7 @@ class Code(StrEnum):
     NO_BEHAVIOUR = "E604"
     ITEM = "E701"
     DIVERGED = "E702"
+    REFUSED = "E703"
 
 
 def with_code(message: str, code: str) -> str:

@@ -3,7 +3,7 @@
 * MechintError                 any of the below; printed without a traceback
   x UsageError                 the command line is wrong
     + SpecError                the spec is wrong; holds every fault found, each with its place
-  x NothingCollected           the checkpoint pattern matches nothing, or no item is selected
+  x NothingCollected           the checkpoint pattern matches too few, or no item is selected
   x PluginError                a plugin cannot be imported, clashes with another or breaks its contract
   x ItemError                  one item cannot be measured; the other items go on
     + CheckpointError          a checkpoint is damaged, unsafe, incomplete or of an unknown kind
@@ -17,6 +17,7 @@ the text with it, as the program prints it.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -37,10 +38,15 @@ __all__ = [
     "coded",
     "first_line",
     "is_out_of_memory",
+    "refusal",
+    "remedy",
 ]
 
 _NO_ROOM = ("can't allocate memory", "Cannot allocate memory", "std::bad_alloc")
 """In what torch raises where a processor has no memory left, which is a plain RuntimeError."""
+_TOO_MANY_OPEN = (errno.EMFILE, errno.ENFILE)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REFUSALS = (*_TOO_MANY_OPEN, *_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +91,7 @@ class SpecError(UsageError):
 
 
 class NothingCollected(MechintError):
-    """No checkpoint matches or no item is selected, so there is nothing to analyse."""
+    """Too few checkpoints match or no item is selected, so there is nothing to analyse."""
 
     default = Code.NO_CHECKPOINT
 
@@ -129,6 +135,27 @@ def coded(error: MechintError) -> str:
 
 class WriteError(ItemError, OSError):
     """A file of results cannot be written."""
+
+    default = Code.REFUSED
+
+
+def refusal(error: BaseException) -> MechintError | None:
+    """What the system refused to open, read or write, as an error that a user can mend; None for any other error."""
+    if isinstance(error, WriteError):
+        return error
+    if not isinstance(error, OSError) or error.errno not in (*_REFUSALS, errno.ENAMETOOLONG):
+        return None
+    message = f"{error.filename or 'refused by the system'}: {(error.strerror or str(error)).lower()}{remedy(error)}"
+    if error.errno == errno.ENAMETOOLONG:
+        return UsageError(message, code=Code.UNUSABLE_PATH)
+    return ItemError(message, code=Code.REFUSED)
+
+
+def remedy(error: OSError, usual: str = "") -> str:
+    """A line with what to do about it: the usual, but where too many files are open."""
+    fewer = "raise the limit on open files (ulimit -n), or run fewer items at once (-n)"
+    hint = fewer if error.errno in _TOO_MANY_OPEN else usual
+    return f"\n  hint: {hint}" if hint else ""
 
 
 def first_line(error: BaseException, most: int = 200) -> str:

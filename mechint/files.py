@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from mechint.errors import WriteError
+from mechint.errors import WriteError, remedy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,14 +47,13 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             yield stream
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise WriteError(
-            f"{path}: cannot be written: {reason}\n  hint: make room, or write elsewhere with --set output_dir=…"
-        ) from None
+        hint = remedy(error, "make room, or write elsewhere with --set output_dir=…")
+        raise WriteError(f"{path}: cannot be written: {reason}{hint}") from None
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace ``path`` by ``content`` in one step; a file that holds it already is left alone."""
-    if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
+    if os.path.isfile(path) and path.stat().st_size == len(content) and path.read_bytes() == content:
         return
     with atomic_write(path) as stream:
         stream.write(content)
@@ -120,6 +119,9 @@ def sha256_of(path: Path) -> str:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    # The new file would take the place of a device; of /dev/stdout, which is a link, even where that leads to a file.
+    if os.path.realpath(path.parent) == "/dev" or (path.exists() and not (path.is_file() or path.is_dir())):
+        raise OSError(errno.EINVAL, "is not a regular file")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PARTIAL)
     try:

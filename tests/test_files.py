@@ -1,6 +1,8 @@
 import errno
 import os
+import resource
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +101,31 @@ def test_a_full_disk_is_one_too_and_the_old_file_stays(tmp_path, monkeypatch):
     with pytest.raises(WriteError, match="a: cannot be written: no space left on device"):
         write_text(tmp_path / "a", "new")
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"a": "old"}
+
+
+def test_a_file_that_grows_beyond_what_the_system_allows_is_one_too(tmp_path):
+    write_text(tmp_path / "a", "old")
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4, allowed[1]))
+    try:
+        with pytest.raises(WriteError, match="a: cannot be written: file too large\n  hint: make room"):
+            write_text(tmp_path / "a", "longer")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"a": "old"}
+
+
+def test_a_name_that_is_too_long_is_one_too(tmp_path):
+    with pytest.raises(WriteError, match="x: cannot be written: file name too long"):
+        write_text(tmp_path / ("x" * 300), "new")
+
+
+def test_no_file_takes_the_place_of_a_device(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/no_such_device")):
+        with pytest.raises(WriteError, match=f"{path}: cannot be written: is not a regular file"):
+            write_text(path, "new")
+    assert [stat.S_ISFIFO(path.lstat().st_mode) for path in tmp_path.iterdir()] == [True]
 
 
 def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path):

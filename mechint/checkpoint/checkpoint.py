@@ -31,8 +31,9 @@ from mechint.checkpoint.weights import check_weights
 from mechint.codes import Code
 from mechint.errors import CheckpointError
 
-__all__ = ["Checkpoint", "checkpoint_of", "loading", "read_checkpoint", "read_content"]
+__all__ = ["FACTS_KEYS", "Checkpoint", "checkpoint_of", "loading", "read_checkpoint", "read_content"]
 
+FACTS_KEYS = ("config", "model_args")
 _WEIGHTS_KEYS = ("model", "model_state_dict", "state_dict")
 _STEP_KEYS = ("iter_num", "iteration", "step", "global_step")
 _NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,2})?")
@@ -163,7 +164,7 @@ def _find_weights(path: str, content: object) -> tuple[str, Mapping[object, obje
 
 def _read_facts(content: object) -> dict[str, Fact]:
     facts: dict[str, Fact] = {}
-    for key in ("config", "model_args"):
+    for key in FACTS_KEYS:
         section = content.get(key) if isinstance(content, Mapping) else None
         entries = vars(section) if isinstance(section, argparse.Namespace) else section
         if isinstance(entries, Mapping):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 
 from mechint.checkpoint.hub import SCHEME as HUB
 from mechint.checkpoint.hub import find_in_cache
@@ -11,38 +12,42 @@ from mechint.checkpoint.package import SCHEME as PACKAGE
 from mechint.checkpoint.package import find_in_package
 from mechint.checkpoint.paths import check_path, find_files
 from mechint.codes import Code
-from mechint.errors import UsageError
-from mechint.spec.checkpoints import Reference, Source
+from mechint.errors import Fault, NothingCollected, UsageError
+from mechint.spec.checkpoints import Expect, Reference, Source
+from mechint.spec.nodes import Place
 
 __all__ = ["find_checkpoints", "find_models"]
 
 _MOST_CHECKPOINTS = 10_000
+_MOST_LISTED = 12
 
 
-def find_checkpoints(references: Sequence[Reference]) -> tuple[Source, ...]:
+def find_checkpoints(references: Sequence[Reference], places: Sequence[Place] = ()) -> tuple[Source, ...]:
     """The checkpoints that a spec's ``checkpoints`` names, each once, in natural order within each reference.
 
     A reference is a file, a glob or a folder (``find_files``), weights inside an installed package
     (``find_in_package``) or a model in the local cache of the Hugging Face Hub (``find_in_cache``). A checkpoint that
     two references name has the facts of the first.
 
-    Raises NothingCollected for a reference without a match, and UsageError for one that is malformed, matches
-    something other than checkpoints or more than 10 000 of them.
+    Raises NothingCollected for a reference without a match or with fewer than it expects, at its place where
+    ``places`` has those of all, and UsageError for one that is malformed, matches something other than checkpoints or
+    more than 10 000 of them.
     """
-    return _each_once((reference, source) for reference in references for source in _find(reference))
+    stated = zip_longest(references, places)
+    return _each_once((reference, source) for reference, place in stated for source in _find_enough(reference, place))
 
 
 def find_models(path: str, stated: Sequence[Reference] = ()) -> tuple[Source, ...]:
     """The checkpoints that ``MODELS=`` or ``--models`` names in place of those ``stated`` in the spec.
 
     As for ``find_checkpoints``, but a folder stands for its final checkpoints (``final_model_step*``), and only where
-    it has none for every one. The facts of a spec's only reference, but for its sha256, hold for these checkpoints
-    too; of several, none do.
+    it has none for every one. The facts of a spec's only reference, but for its sha256 and how many it
+    expects, hold for these checkpoints too; of several, none do.
     """
     check_path(path)
     # Without validation, which asks for Unicode: the name of a file may be any bytes.
     reference = (
-        stated[0].model_copy(update={"path": path, "sha256": None})
+        stated[0].model_copy(update={"path": path, "sha256": None, "expect": Expect()})
         if len(stated) == 1
         else Reference.model_construct(path=path)
     )
@@ -59,6 +64,31 @@ def _each_once(found: Iterable[tuple[Reference, Source]]) -> tuple[Source, ...]:
                 code=Code.UNUSABLE_PATH,
             )
     return tuple(by_place.values())
+
+
+def _find_enough(reference: Reference, place: Place | None) -> list[Source]:
+    try:
+        found = _find(reference)
+        _refuse_too_few(reference, {os.path.realpath(source.path): source.name for source in found})
+    except NothingCollected as error:
+        if place is None:
+            raise
+        at = Fault(file=place.file, line=place.line, column=place.column, message=str(error))
+        raise NothingCollected(str(at), code=error.code) from None
+    return found
+
+
+def _refuse_too_few(reference: Reference, found: Mapping[str, str]) -> None:
+    """Raise NothingCollected where a reference expects more checkpoints than were found, by their real paths."""
+    if len(found) >= reference.expect.min:
+        return
+    names = [*found.values()]
+    listed = ", ".join(map(repr, names[:_MOST_LISTED])) + (" …" if len(names) > _MOST_LISTED else "")
+    raise NothingCollected(
+        f"expect.min asks for {reference.expect.min} checkpoints, and {reference.path!r} stands for {len(found)}: "
+        f"{listed}\n  hint: bring those that are missing, lower expect.min, or name others with --models",
+        code=Code.TOO_FEW_CHECKPOINTS,
+    )
 
 
 def _find(reference: Reference, *, final_first: bool = False) -> list[Source]:

@@ -8,7 +8,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader
+from io import BufferedReader, FileIO
+from typing import Any
 
 from mechint.codes import Code
 from mechint.errors import CheckpointError
@@ -42,9 +43,10 @@ class OpenedFile:
 def open_unchanged(path: str, largest: int = _LARGEST_FILE) -> Iterator[OpenedFile]:
     """Open a regular file of at most ``largest`` bytes; its stream stands at the start.
 
-    Raises CheckpointError where it cannot be opened, and at the end where its size or time of change is another.
+    Raises CheckpointError where it cannot be opened or read, and at the end where its size or time of change is
+    another.
     """
-    with _open_regular(path) as stream:
+    with _reading(path), _open_regular(path) as stream:
         before = os.fstat(stream.fileno())
         if before.st_size > largest:
             advice = "; save the weights without the optimizer" if largest == _LARGEST_FILE else ""
@@ -69,6 +71,28 @@ def read_small(path: str, largest: int) -> bytes:
         return file.stream.read(largest)
 
 
+class _Raw(FileIO):
+    """A file that remembers how reading it failed: a disk breaks, a server goes away."""
+
+    failure: OSError | None = None
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            self.failure = error
+            raise
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CheckpointError(f"{path}: cannot be read: {reason}", code=Code.UNREADABLE_CHECKPOINT) from None
+
+
 @contextmanager
 def _open_regular(path: str) -> Iterator[BufferedReader]:
     try:
@@ -82,7 +106,14 @@ def _open_regular(path: str) -> Iterator[BufferedReader]:
             raise CheckpointError(
                 f"{path}: is not a regular file; name the checkpoint itself", code=Code.UNREADABLE_CHECKPOINT
             )
-        with open(descriptor, "rb", closefd=False) as stream:
-            yield stream
+        raw = _Raw(descriptor, closefd=False)
+        stream: BufferedReader = BufferedReader(raw)
+        with stream:
+            try:
+                yield stream
+            except Exception:
+                if raw.failure is not None:  # which zipfile and torch take for damage
+                    raise raw.failure from None
+                raise
     finally:
         os.close(descriptor)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickletools
 import shlex
 
+from mechint.checkpoint.key_cost import hashes_soon
 from mechint.codes import Code
 from mechint.errors import CheckpointError
 
@@ -66,6 +67,11 @@ def check_pickle(path: str, pickled: bytes, *, names: bool = True) -> None:
         raise CheckpointError(
             f"{path}: is pickled with an instruction that torch.save does not use ({min(opcodes - _SAFE_OPCODES)}); "
             "save it again with torch.save and its default pickle protocol",
+            code=Code.UNSAFE,
+        )
+    if not hashes_soon(pickled):
+        raise CheckpointError(
+            f"{path}: has dictionary keys that would take for ever to look up, so it is made to mislead",
             code=Code.UNSAFE,
         )
 

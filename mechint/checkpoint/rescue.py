@@ -9,7 +9,7 @@ from typing import IO, TypeGuard
 import torch
 
 from mechint.checkpoint.archive import check_archive
-from mechint.checkpoint.checkpoint import Checkpoint, checkpoint_of, loading
+from mechint.checkpoint.checkpoint import FACTS_KEYS, Checkpoint, checkpoint_of, loading
 from mechint.checkpoint.kinds import tell_kind
 from mechint.checkpoint.opened import open_unchanged
 from mechint.checkpoint.stand_ins import StandIn, load_with_stand_ins
@@ -30,6 +30,8 @@ class Rescued:
     checkpoint: Checkpoint
     named: tuple[str, ...]
     """Classes and functions, none of which was imported."""
+    nameless: Mapping[str, int]
+    """Sections of facts that are saved without their names, with the number of values in each."""
 
 
 def rescue_checkpoint(path: str) -> Rescued:
@@ -44,7 +46,12 @@ def rescue_checkpoint(path: str) -> Rescued:
         sha256 = file.sha256()
         with loading(file):
             content, named = load_with_stand_ins(file)
-        return Rescued(checkpoint=checkpoint_of(file, sha256, _opened(path, content)), named=named)
+        content = _laid_out(content)
+        return Rescued(
+            checkpoint=checkpoint_of(file, sha256, _opened(path, content)),
+            named=named,
+            nameless=dict(_nameless(content)),
+        )
 
 
 def save_rescued(rescued: Rescued, stream: IO[bytes]) -> None:
@@ -55,12 +62,22 @@ def save_rescued(rescued: Rescued, stream: IO[bytes]) -> None:
     torch.save(content | {key: value for key, value in known.items() if value is not None}, stream)
 
 
+def _laid_out(content: object) -> object:
+    """What a trainer would have saved, where the content is a model or an object with its parts for attributes."""
+    if _is_module(content):
+        return {"model": content, "config": content.entries.get("config")}
+    return content.entries if isinstance(content, StandIn) else content
+
+
+def _nameless(content: object) -> Iterator[tuple[str, int]]:
+    for key in FACTS_KEYS:
+        section = content.get(key) if isinstance(content, Mapping) else None
+        if isinstance(section, StandIn) and section.nameless:
+            yield key, section.nameless
+
+
 def _opened(path: str, content: object) -> object:
     """The content with its objects as mappings: a model as its weights, any other as its attributes."""
-    if _is_module(content):
-        content = {"model": content, "config": content.entries.get("config")}
-    elif isinstance(content, StandIn):
-        content = content.entries
     if not isinstance(content, Mapping):
         return content
     return {key: _section(path, value) for key, value in content.items()}

@@ -28,10 +28,12 @@ class StandIn:
 
     entries: dict[object, object]
     """Its attributes, or its items where it is a dictionary of some kind."""
+    nameless: int
+    """How many attributes the pickle has without their names, as of a frozen dataclass with slots."""
 
     def __new__(cls, *_: object, **__: object) -> Self:
         made = super().__new__(cls)
-        made.entries = {}
+        made.entries, made.nameless = {}, 0
         return made
 
     def __call__(self, *_: object) -> StandIn:
@@ -45,6 +47,8 @@ class StandIn:
         for part in state if isinstance(state, tuple) else (state,):
             if isinstance(part, dict):
                 self.entries |= part
+            elif isinstance(part, list):
+                self.nameless = len(part)
 
     def append(self, _: object) -> None:
         """Lists of their own kind hold nothing that is wanted."""

@@ -33,6 +33,11 @@ def convert(checkpoint: str, output: Path) -> None:
     with atomic_write(output) as stream:
         save_rescued(rescued, stream)
     click.echo(f"wrote {output}: {_describe(rescued)}")
+    for section, count in rescued.nameless.items():
+        click.echo(
+            f"{section!r} is saved without the names of its values ({count}), as a frozen dataclass with slots is; "
+            f"what it stated and no weight shows must stand in the spec: checkpoints: {{path: {output}, n_head: …}}"
+        )
     if rescued.named:
         click.echo(f"passed over, without importing: {', '.join(ascii(name)[1:-1] for name in rescued.named)}")
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mechint.cli.ask import say_error
+from mechint.errors import refusal
 
 if TYPE_CHECKING:
     from mechint.engine.exit import ExitCode
@@ -23,11 +24,11 @@ def report_command(reports: Sequence[RunReport], plugins: Plugins, asked: Report
 
     broken = plugins.notify("mechint_command_finished", reports=reports, reporting=asked)
     say_broken(broken)
-    return code_of_broken([name for name, _ in broken], plugins)
+    return code_of_broken(dict(broken), plugins)
 
 
 def say_broken(broken: Sequence[tuple[str, Exception]]) -> None:
-    """Say which observers raised, each with its traceback."""
+    """Say which observers raised, each with its traceback where it is not the system that refused something."""
     for name, error in broken:
-        say_error("".join(traceback.format_exception(error)))
+        say_error(refusal(error) or "".join(traceback.format_exception(error)))
         say_error(f"observer {name} broke; the other reports are complete")

@@ -27,7 +27,7 @@ from mechint.cli.report import report
 from mechint.cli.run import run_command, validate
 from mechint.cli.train import train
 from mechint.engine.exit import ExitCode, code_of_error
-from mechint.errors import MechintError
+from mechint.errors import MechintError, refusal
 
 __all__ = ["main", "main_run"]
 
@@ -92,7 +92,10 @@ def _start(command: click.Command, name: str) -> NoReturn:
         sys.exit(ExitCode.INTERRUPTED)
     except SystemExit:
         raise
-    except BaseException:
+    except BaseException as error:
+        if (refused := refusal(error)) is not None:
+            say_error(refused)
+            sys.exit(code_of_error(refused))
         # Python's own code for this is 1, which here means that an assertion failed.
         say_error(traceback.format_exc())
         sys.exit(ExitCode.INTERNAL)

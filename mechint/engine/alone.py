@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mechint.codes import Code
 from mechint.errors import UsageError
 
 __all__ = ["alone_in", "waiting"]
@@ -33,7 +34,9 @@ def alone_in(folder: Path, wait: Callable[[Path], None] = lambda _: None) -> Ite
         wait(folder)
         lock.acquire()
     except OSError as error:
-        raise UsageError(f"output_dir {str(folder)!r} cannot be written to: {error.strerror}") from None
+        raise UsageError(
+            f"output_dir {str(folder)!r} cannot be written to: {error.strerror}", code=Code.OUTPUT_DIR
+        ) from None
     try:
         yield
     finally:

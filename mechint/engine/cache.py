@@ -53,7 +53,7 @@ class Cache:
     def find(self, key: str) -> Path | None:
         """The entry of a key; None where there is none."""
         folder = self._folder(key)
-        return folder if (folder / DONE).is_file() else None
+        return folder if os.path.isfile(folder / DONE) else None
 
     def add(self, key: str, source: Path, names: Sequence[str]) -> None:
         """Keep some files of an item's folder under a key. Raises OSError where they cannot be."""

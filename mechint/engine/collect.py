@@ -28,7 +28,7 @@ _CHOSEN = ("mechint_analyze", "mechint_task")
 def collect_plan(path: str, plugins: Plugins, *, models: str | None, overrides: Sequence[str]) -> Plan:
     """Read and validate a spec and find its checkpoints; ``models`` takes their place, as ``MODELS=`` does."""
     spec = read_spec(path, plugins, overrides)
-    found = find_checkpoints(spec.checkpoints) if models is None else find_models(models, spec.checkpoints)
+    found = find_checkpoints(spec.checkpoints, spec.places) if models is None else find_models(models, spec.checkpoints)
     return plan(spec, found)
 
 

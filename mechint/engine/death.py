@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mechint.engine.job import OUT_OF_MEMORY
-from mechint.errors import MechintError, first_line, is_out_of_memory
+from mechint.errors import MechintError, first_line, is_out_of_memory, refusal
 from mechint.results.values import ErrorFacts
 from mechint.spec.limits import Limits
 
@@ -37,6 +37,8 @@ def error_facts(error: BaseException) -> ErrorFacts:
     kind, trace = type(error).__name__, "".join(traceback.format_exception(error))
     if isinstance(error, MechintError):
         return ErrorFacts(kind=kind, code=error.code, message=str(error), traceback=None)
+    if (refused := refusal(error)) is not None:
+        return ErrorFacts(kind=kind, code=refused.code, message=str(refused), traceback=None)
     if is_out_of_memory(error):
         message = f"memory ran out ({kind}: {first_line(error)})\n  hint: {_ROOM}"
         return ErrorFacts(kind=OUT_OF_MEMORY, message=message, traceback=None)

@@ -38,7 +38,7 @@ class Examined:
 
 def state(path: str, facts: Sequence[str]) -> Reference:
     """A reference with facts given as ``n_head=12``; UsageError for what is no fact of a checkpoint."""
-    known = [key for key in Reference.model_fields if key != "path"]
+    known = [key for key in Reference.model_fields if key not in ("path", "expect")]
     stated = dict(fact.partition("=")[::2] for fact in facts)
     for key, value in stated.items():
         if key not in known or not value:

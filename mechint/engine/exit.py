@@ -27,9 +27,9 @@ class ExitCode(IntEnum):
     USAGE = 4
     """The command line or a spec is wrong."""
     NOTHING_COLLECTED = 5
-    """No checkpoint or spec is there, or no item was selected."""
+    """No checkpoint or spec is there, or fewer checkpoints than a spec expects, or no item was selected."""
     INCOMPLETE = 7
-    """An item could not be measured."""
+    """An item could not be measured, or the system let a file of results not be written."""
     UNDECIDED = 8
     """A measure has no meaning, so its assertion can neither pass nor fail."""
 

@@ -23,7 +23,7 @@ from mechint.engine.stored import EFFECTS, MEASURED, load_measured, read_facts, 
 from mechint.journal import Journal, Progress
 from mechint.results.facts import blank_item
 from mechint.results.redact import redact
-from mechint.results.store import write_done, write_item, write_metrics
+from mechint.results.store import DONE, write_done, write_item, write_metrics
 from mechint.results.values import CheckpointFacts, ErrorFacts, ItemReport, Methodology, Outcome, SiteSummary
 from mechint.spec.values import Item
 
@@ -111,8 +111,12 @@ def _spoiled(report: ItemReport, error: OSError) -> ItemReport:
 
 
 def clear_folder(folder: Path) -> None:
-    """Make the item's folder, or remove the files that an earlier run left in it, those that tell it for one last."""
+    """Make the item's folder, or remove the files that an earlier run left in it, those that tell it for one last.
+
+    Raises OSError where the system does not let it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / DONE).unlink(missing_ok=True)
     for leftover in sorted(folder.iterdir(), key=lambda path: path.name in WRITTEN_BY_EVERY_RUN):
         if not leftover.is_dir():
             leftover.unlink()

@@ -74,6 +74,9 @@ class Keys:
     threads: int
     """Of each process that measures; torch's sums depend on their number by rounding."""
     _files: dict[Path, str] = field(default_factory=dict)
+    _stamps: dict[Path, tuple[int, ...]] = field(default_factory=dict)
+    """Of each file before it was hashed: size, time of change and place on the disk."""
+    _checkpoints: dict[str, str] = field(default_factory=dict)
     _code: dict[str, str] = field(default_factory=dict)
     _versions: dict[str, str] = field(default_factory=lambda: {name: version(name) for name in _LIBRARIES})
     _processor: str = field(default_factory=lambda: _read_processor())
@@ -86,13 +89,25 @@ class Keys:
             return None
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
+    def is_replaced(self, item: Item) -> bool:
+        """Whether the item's checkpoint is another by now than when its key was made; one that is gone is none."""
+        for file in [file for file, stamp in self._stamps.items() if _stamp(file) != stamp]:
+            del self._stamps[file]
+            self._files.pop(file, None)
+        path = item.checkpoint.path
+        try:
+            return path in self._checkpoints and self._checkpoint(Path(path)) != self._checkpoints[path]
+        except (MechintError, OSError, ValueError):
+            return False
+
     def _facts(self, item: Item) -> dict[str, Any]:
         cell, source = item.cell, item.checkpoint
+        checkpoint = self._checkpoints.setdefault(source.path, self._checkpoint(Path(source.path)))
         judged = cell.faithfulness.model_dump(mode="json", by_alias=True, exclude={"assertions"})
-        reference = source.reference.model_dump(mode="json", exclude={"path"})
+        reference = source.reference.model_dump(mode="json", exclude={"path", "expect"})
         method, task = cell.method.options.model_dump(mode="json"), cell.task.options.model_dump(mode="json")
         return {
-            "checkpoint": [self._checkpoint(Path(source.path)), reference],
+            "checkpoint": [checkpoint, reference],
             "method": [cell.method.name, method, self._plugin_code(cell.method.name)],
             "stated": sorted(cell.method.options.model_fields_set),
             "task": [cell.task.name, task, cell.metric, self._plugin_code(cell.task.name)],
@@ -125,6 +140,7 @@ class Keys:
 
     def _file(self, path: Path) -> str:
         if path not in self._files:
+            self._stamps[path] = _stamp(path)
             with open_unchanged(str(path)) as opened:
                 self._files[path] = opened.sha256()
         return self._files[path]
@@ -162,6 +178,15 @@ class Keys:
         # What "auto" takes is torch's to say, whose import a run that measures nothing does not pay for.
         accelerators = [_read_accelerators(), os.environ.get("CUDA_VISIBLE_DEVICES")]
         return [platform.system(), self._processor, device, accelerators, self.threads, self._versions]
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What tells that a file was replaced or written to; nothing where it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def _read_processor() -> str:

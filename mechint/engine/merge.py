@@ -62,7 +62,7 @@ def _merge_into(folder: Path, reports: Sequence[RunReport], owners: Mapping[str,
         merged = merged.model_copy(update={"exit_code": int(code)})
     write_report(merged, folder)
     broken = plugins.notify("mechint_run_finished", report=merged, output_dir=folder)
-    code = worst([ExitCode(merged.exit_code), code_of_broken([name for name, _ in broken], plugins)])
+    code = worst([ExitCode(merged.exit_code), code_of_broken(dict(broken), plugins)])
     return Merged(report=merged, code=code, missing=missing, broken=broken)
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from mechint.engine.death import Death, count_oom_kills, crossed_limit, explain_end
+from mechint.engine.death import Death, count_oom_kills, crossed_limit, error_facts, explain_end
 from mechint.engine.item import broken_item
 from mechint.engine.job import Job, Watch, with_less
 from mechint.engine.measured import Measured
@@ -121,7 +121,14 @@ class Pool:
     def _hand_out(self, waiting: deque[Job], names: Sequence[str], limits: Limits, watch: Watch) -> None:
         idle = [worker for worker in self._workers if worker.job is None]
         while waiting and (idle or len(self._workers) < self._size):
-            worker = idle.pop() if idle else self._start()
+            try:
+                worker = idle.pop() if idle else self._start()
+            except OSError as error:
+                if any(worker.job for worker in self._workers):
+                    return  # with fewer at once
+                job = waiting.popleft()
+                watch.ended(job, broken_item(job, error_facts(error), 0.0))
+                continue
             job = waiting.popleft()
             worker.job, worker.given, worker.began = job, time.monotonic(), None
             worker.oom_kills, worker.printed, worker.rows = count_oom_kills(), Printed(), []
@@ -135,7 +142,7 @@ class Pool:
         timeout = struct.pack("ll", SECONDS_FOR_A_MESSAGE, 0)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         threads = threads_each(self._size)
-        with theirs:
+        with ours, theirs:
             process = subprocess.Popen(
                 # -P: a file in the working directory must not pass for a library.
                 [sys.executable, "-u", "-P", "-c", _START, str(theirs.fileno()), json.dumps(sys.path)],
@@ -146,7 +153,7 @@ class Pool:
                 start_new_session=True,
                 env={**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})},
             )
-        worker = _Worker(process=process, connection=Connection(ours.detach()))
+            worker = _Worker(process=process, connection=Connection(ours.detach()))
         os.set_blocking(worker.output, False)
         self._workers.append(worker)
         return worker

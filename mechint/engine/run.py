@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -15,8 +16,9 @@ from mechint import __version__
 from mechint.codes import Code
 from mechint.engine.alone import alone_in
 from mechint.engine.cache import Cache
+from mechint.engine.death import error_facts
 from mechint.engine.exit import ExitCode, conclude, holds, worst
-from mechint.engine.item import WRITTEN_BY_EVERY_RUN, finish_item, measure_item, seal_item, skipped_item
+from mechint.engine.item import WRITTEN_BY_EVERY_RUN, broken_item, finish_item, measure_item, seal_item, skipped_item
 from mechint.engine.job import Execute, Job, Watch, with_less
 from mechint.engine.judge import judge
 from mechint.engine.key import Keys
@@ -25,7 +27,7 @@ from mechint.engine.measured import Measured, waits_for_others
 from mechint.engine.plugins import Plugins
 from mechint.engine.smoke import soften
 from mechint.engine.watchers import Watchers, code_of_broken
-from mechint.errors import UsageError
+from mechint.errors import CheckpointError, UsageError
 from mechint.files import is_leftover, sweep_leftovers
 from mechint.journal import Progress
 from mechint.results.facts import spec_facts
@@ -120,6 +122,7 @@ def open_folder(path: str) -> Path:
     _refuse_links(Path(path))
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
+        os.listdir(os.path.join(path, "."))  # what is in it is looked at
     except OSError as error:
         raise UsageError(f"output_dir {path!r} cannot be written to: {error.strerror}", code=Code.OUTPUT_DIR) from None
     return Path(path)
@@ -141,7 +144,10 @@ def refuse_strangers(folder: Path) -> None:
         raise UsageError(f"{str(folder)!r} is a link, and a run empties an item's folder; remove the link")
     if not folder.is_dir():
         return
-    files = {entry.name for entry in folder.iterdir() if not entry.is_dir() and not is_leftover(entry)}
+    try:
+        files = {entry.name for entry in folder.iterdir() if not entry.is_dir() and not is_leftover(entry)}
+    except OSError:  # its item says so, which cannot be written
+        return
     if files and files.isdisjoint(WRITTEN_BY_EVERY_RUN):
         raise UsageError(
             f"{str(folder)!r} holds {min(files)!r} and no analysis, so it is not emptied for one\n"
@@ -178,6 +184,14 @@ def failures(reports: Sequence[ItemReport]) -> int:
     return sum(not holds(report.outcome) for report in reports)
 
 
+def _replaced(item: Item) -> CheckpointError:
+    return CheckpointError(
+        f"{item.checkpoint.name}: another took its place during the run, so that it is not known which was measured\n"
+        "  hint: run again when nothing writes to it",
+        code=Code.UNREADABLE_CHECKPOINT,
+    )
+
+
 class _EnoughFailed(Exception):
     """As many items do not hold as may."""
 
@@ -205,6 +219,8 @@ class _Desk:
         self._watchers.notify("mechint_progress", item=item, progress=progress)
 
     def ended(self, job: Job, measured: Measured) -> None:
+        if measured.report.error is None and self.known.keys.is_replaced(job.item):
+            measured = broken_item(job, error_facts(_replaced(job.item)), measured.report.seconds)
         self.known.keep(job, measured)
         report = measured.report
         note = self.known.notes.get(job.item.id)

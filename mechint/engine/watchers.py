@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from mechint.engine.collect import is_tracker
-from mechint.engine.exit import ExitCode
+from mechint.engine.exit import ExitCode, worst
 from mechint.engine.plugins import Plugins
+from mechint.errors import refusal
 from mechint.results.reporting import Reporting
 
 __all__ = ["Watchers", "code_of_broken"]
@@ -31,12 +32,15 @@ class Watchers:
             self.broken.setdefault(name, error)
 
 
-def code_of_broken(observers: Collection[str], plugins: Plugins) -> ExitCode:
-    """The code for observers, by name, that raised: a reporter owes a file; a tracker is a mirror, and may break."""
+def code_of_broken(broken: Mapping[str, Exception], plugins: Plugins) -> ExitCode:
+    """The code for observers that raised, by name: a reporter owes a file; a tracker is a mirror, and may break.
+
+    What the system does not let a reporter write leaves the run incomplete, and is no bug.
+    """
     trackers = [plugins.listed[name] for name in plugins.names() if is_tracker(plugins, name)]
     owing = [
-        observer
-        for observer in observers
+        error
+        for observer, error in broken.items()
         if not any(observer == one.name or observer.startswith(f"{one.module}.") for one in trackers)
     ]
-    return ExitCode.INTERNAL if owing else ExitCode.PASSED
+    return worst([ExitCode.INTERNAL if refusal(error) is None else ExitCode.INCOMPLETE for error in owing])

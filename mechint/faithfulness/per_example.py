@@ -129,7 +129,8 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
         refuse_unusual(path, _LARGEST_FILE)
         with safe_open(path, framework="np") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, TypeError) as error:  # a TypeError for a kind of number that numpy has not
+    # The last two for kinds of number that numpy has not.
+    except (OSError, SafetensorError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{path}: cannot be read as per-example values: {first_line(error)}", code=Code.UNREADABLE_RESULTS
         ) from None

@@ -138,7 +138,7 @@ class Runs:
             self._say(finished.trouble)
         if finished.report.interrupted:
             raise KeyboardInterrupt
-        _refuse_broken(finished)
+        _refuse_broken(finished, self._plugins[plan.spec.path])
         return finished.report
 
     def _say(self, line: str) -> None:
@@ -149,13 +149,14 @@ class Runs:
             terminal.write_line(line)
 
 
-def _refuse_broken(finished: Finished) -> None:
+def _refuse_broken(finished: Finished, plugins: Plugins) -> None:
     """Raise PluginError where an observer broke that is no mere mirror of the run."""
     from mechint.engine.exit import ExitCode
-    from mechint.errors import PluginError
+    from mechint.engine.watchers import code_of_broken
+    from mechint.errors import PluginError, refusal
 
-    if finished.code is ExitCode.INTERNAL:
-        told = ["".join(traceback.format_exception(error)) for _, error in finished.broken]
+    if code_of_broken(dict(finished.broken), plugins) is not ExitCode.PASSED:
+        told = [str(refusal(error) or "".join(traceback.format_exception(error))) for _, error in finished.broken]
         names = ", ".join(name for name, _ in finished.broken)
         raise PluginError("\n".join([f"observer {names} broke; the other reports are complete", *told]))
 

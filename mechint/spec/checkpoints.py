@@ -9,11 +9,18 @@ from pydantic import Field
 
 from mechint.spec.options import OptionsModel
 
-__all__ = ["Reference", "Source"]
+__all__ = ["Expect", "Reference", "Source"]
 
 Activation = Literal["gelu", "gelu_tanh"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class Expect(OptionsModel):
+    """What must be there before anything is measured."""
+
+    min: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """How many checkpoints the path must stand for."""
 
 
 class Reference(OptionsModel):
@@ -24,6 +31,8 @@ class Reference(OptionsModel):
     local cache of the Hugging Face Hub."""
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """What the checkpoint must be: another is refused, unanalysed. mechint doctor prints it."""
+    expect: Expect = Expect()
+    """``{min: 3}`` refuses to run where the path stands for fewer checkpoints."""
     architecture: Annotated[str, Field(min_length=1)] | None = None
     """The name of the table of sites; by default the one that fits the checkpoint."""
     tokenizer: Annotated[str, Field(min_length=1)] | None = None

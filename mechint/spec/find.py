@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from mechint.codes import Code
 from mechint.errors import NothingCollected
@@ -27,7 +26,7 @@ def find_specs(paths: Sequence[str]) -> list[str]:
 
 
 def _expand(path: str) -> list[str]:
-    if not Path(path).is_dir():
+    if not os.path.isdir(path):
         return [path]
     specs = sorted(_specs_below(path), key=natural_key)
     if not specs:

@@ -8,11 +8,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mechint.errors import SpecError
 from mechint.spec.build import build_assertions, build_cells, build_header, build_trackers
-from mechint.spec.document import Document, Finding, KeyPath
+from mechint.spec.document import Document, Finding, KeyPath, Place
 from mechint.spec.grammar import Grammar
 from mechint.spec.header import Header
 from mechint.spec.marks import find_mark_faults, marked
@@ -92,8 +93,17 @@ def _build(
         output_dir=header.output_dir,
         cells=tuple(marked(cell, header) for cell in cells),
         trackers=trackers,
+        places=tuple(_places(document)),
     )
     return spec, findings
+
+
+def _places(document: Document) -> Iterator[Place]:
+    """Where the path of each of its checkpoints is stated."""
+    stated = document.value["checkpoints"]
+    for number, one in enumerate(stated if isinstance(stated, list) else [stated]):
+        path: KeyPath = ("checkpoints", number) if isinstance(stated, list) else ("checkpoints",)
+        yield document.place((*path, "path") if isinstance(one, dict) else path)
 
 
 def _section_of(path: KeyPath) -> str | int:

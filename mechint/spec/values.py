@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from mechint.spec.checkpoints import Reference, Source
 from mechint.spec.effect_place import parse_place
 from mechint.spec.limits import Limits
+from mechint.spec.nodes import Place
 from mechint.spec.options import OptionsModel
 from mechint.spec.scalars import quote
 from mechint.spec.schedules import Schedules
@@ -216,6 +217,8 @@ class Spec:
     trackers: Mapping[str, OptionsModel] = field(default_factory=dict)
     """The plugins that track the run, with their options: ``wandb: {project: kv}``."""
     limits: Limits = field(default_factory=Limits)
+    places: tuple[Place, ...] = ()
+    """Where the path of each of its checkpoints is stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

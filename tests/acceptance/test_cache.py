@@ -258,3 +258,44 @@ def test_an_ignored_hangup_stays_ignored():
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_what_is_measured_on_a_checkpoint_that_took_anothers_place_counts_for_neither(workspace, monkeypatch):
+    """The first is put back before the second run, which would take the measurement of the other for its own."""
+    from mechint.engine import run
+
+    path, measure = workspace.folder / "output/final_model_stepV0.pt", run.measure_item
+    first = path.read_bytes()
+    other = (workspace.folder / "output/final_model_stepV1.pt").read_bytes()
+
+    def measured(*given):
+        path.write_bytes(other)
+        return measure(*given)
+
+    with monkeypatch.context() as context:
+        context.setattr(run, "measure_item", measured)
+        ran = workspace.run("spec.yaml")
+    items = results(workspace)["items"]
+    assert (ran.code, [item["outcome"] for item in items]) == (7, ["error", "error", "passed", "passed"]), ran
+    assert "final_model_stepV0.pt: another took its place during the run" in items[0]["error"]["message"]
+    path.write_bytes(first)
+    again = workspace.run("spec.yaml")
+    assert (again.code, [item["cached"] for item in results(workspace)["items"]]) == (0, [False, False, True, True])
+
+
+def test_a_checkpoint_that_is_written_again_or_gone_is_no_other(workspace, monkeypatch):
+    from mechint.engine import run
+
+    path, measure = workspace.folder / "output/final_model_stepV0.pt", run.measure_item
+
+    def measured(*given):
+        found = measure(*given)
+        path.unlink()
+        if len(list(workspace.folder.glob("analysis/*/result.json"))) == 0:
+            path.write_bytes(content)
+        return found
+
+    content = path.read_bytes()
+    monkeypatch.setattr(run, "measure_item", measured)
+    ran = workspace.run("spec.yaml", "--models", "output/*V0.pt")
+    assert (ran.code, path.exists()) == (0, False), ran

@@ -1,6 +1,7 @@
 """A checkpoint with more than weights, from its refusal to its analysis."""
 
 import pathlib
+from dataclasses import dataclass
 
 import torch
 
@@ -24,6 +25,19 @@ def test_the_refusal_says_how_and_the_new_file_opens(workspace):
     assert "facts: n_head, seed" in converted.out
     assert "passed over, without importing: argparse.Namespace, pathlib.PurePosixPath" in converted.out
     assert workspace.mechint("doctor", "new.pt").code == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    n_head: int = 2
+
+
+def test_facts_without_their_names_are_left_to_the_spec(workspace):
+    torch.save(checkpoint_of(config=Frozen()), workspace.folder / "frozen.pt")
+    converted = workspace.mechint("convert", "frozen.pt", "new.pt")
+    assert "it states no facts such as n_head\n'config' is saved without the names of its values (1)" in converted.out
+    assert "must stand in the spec: checkpoints: {path: new.pt, n_head: …}" in converted.out
+    assert workspace.mechint("doctor", "new.pt", "--set", "n_head=2").code == 0
 
 
 def test_a_file_that_is_there_is_kept(workspace):

@@ -124,6 +124,23 @@ def test_a_faulty_spec_is_an_error_of_collection(tiny, run_pytest):
     ran.stdout.fnmatch_lines(["spec.yaml:11:3: unknown key 'stps'*did you mean 'steps'?*"])
 
 
+def test_too_few_checkpoints_are_an_error_of_collection(tiny, run_pytest):
+    tiny.write("spec.yaml", TINY.replace("./output/final_model_stepV1.pt", "{path: output/*V1.pt, expect: {min: 2}}"))
+    ran = run_pytest(".")
+    ran.assert_outcomes(errors=1)
+    ran.stdout.fnmatch_lines(
+        ["spec.yaml:4:21: expect.min asks for 2 checkpoints, * stands for 1: 'output/*V1.pt'*E304*"]
+    )
+
+
+def test_a_report_that_cannot_be_written_fails_every_test(tiny, run_pytest):
+    (tiny.folder / "analysis/report.md").mkdir(parents=True)
+    ran = run_pytest("spec.yaml")
+    ran.assert_outcomes(errors=2)
+    ran.stdout.fnmatch_lines(["observer markdown broke*", "analysis/report.md: cannot be written: is a directory"])
+    assert "Traceback" not in ran.stdout.str()
+
+
 def test_options_override_and_leave_specs_alone(tiny, run_pytest):
     run_pytest("spec.yaml", "--no-mechint").assert_outcomes()
     tiny.write("ci.yaml", "name: CI\non: push\n")

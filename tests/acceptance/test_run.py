@@ -1,6 +1,5 @@
 """The program, run as a user runs it."""
 
-import errno
 import itertools
 import json
 import os
@@ -12,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from mechint import files
 from mechint.subject.load import load_subject
 from tests.tiny_workspace import save_tiny
 
@@ -311,31 +309,6 @@ def test_an_interrupt_keeps_what_was_finished(workspace):
     assert len(calls) == 2
     assert results(workspace)["outcome"] == "interrupted"
     assert len(results(workspace)["items"]) == 1
-
-
-@pytest.mark.parametrize("name", ["result.json", "final_masks.pt", "DONE"])
-def test_an_item_whose_disk_is_full_says_so_and_the_others_go_on(workspace, name):
-    def full(path):
-        if str(path).endswith(f"stepV0-target_sparsity0.5/{name}"):
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return replaced(path)
-
-    replaced = files._replacing
-    workspace.monkeypatch.setattr(files, "_replacing", full)
-    ran = workspace.run("spec.yaml")
-    assert ran.code == 7, ran
-    broken, *others = results(workspace)["items"]
-    assert f"{name}: cannot be written: no space left on device" in broken["error"]["message"]
-    assert broken["error"]["traceback"] is None
-    assert {item["outcome"] for item in others} == {"passed"}
-    assert not (workspace.folder / "analysis/stepV0-target_sparsity0.5/DONE").exists()
-
-
-def test_a_report_that_cannot_be_written_is_an_incomplete_run(workspace):
-    (workspace.folder / "analysis/results.json").mkdir(parents=True)
-    ran = workspace.run("spec.yaml", "--models", "output/*V0.pt")
-    assert ran.code == 7, ran
-    assert "analysis/results.json: cannot be written: is a directory" in ran.err
 
 
 def test_a_method_that_returns_something_else_is_named(workspace):

@@ -95,6 +95,25 @@ def test_a_selection_that_cannot_be_made_says_why(workspace, arguments, code, sa
     assert (ran.code, said in ran.err) == (code, True), ran
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ([], 5),
+        (["--collect-only"], 5),
+        (["--dry-run"], 5),
+        (["--validate"], 0),
+        (["--collect-only", "--models", "output/*V0.pt"], 0),
+        (["--collect-only", "--set", "checkpoints.expect.min=2"], 0),
+    ],
+)
+def test_fewer_checkpoints_than_the_spec_expects_are_nothing_to_run(workspace, arguments, code):
+    workspace.edit("./output/final_model_step*.pt", "{path: ./output/final_model_step*.pt, expect: {min: 3}}")
+    ran = workspace.run("spec.yaml", *arguments)
+    assert ran.code == code, ran
+    assert ("spec.yaml:3:21: expect.min asks for 3 checkpoints" in ran.err) is (code == 5)
+    assert not (workspace.folder / "analysis").exists()
+
+
 def test_collect_only_counts_what_was_left_out(workspace):
     assert workspace.run("spec.yaml", "--co", "-k", "V0").out.endswith("\n2/4 items collected (2 deselected)\n")
     assert workspace.run("spec.yaml", "--co", "-q", "-k", "V0").out.splitlines() == [f"spec.yaml::{id_}" for id_ in V0]

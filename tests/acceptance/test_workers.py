@@ -22,6 +22,7 @@ ENDS = {
     "grandchild": "exited",
     "cpu_allocator": "oom",
     "keyboard_interrupt": "KeyboardInterrupt",
+    "too_many_files": "WriteError",
 }
 WAYS = ("fine", *ENDS, "large_batch", "prints")
 
@@ -83,6 +84,11 @@ def test_each_is_blamed_for_its_own_end(items, way):
 def test_the_others_finish(ran, items, way):
     assert items[way]["outcome"] == "passed"
     assert (ran[0] / f"analysis/stepV0-way_{way}/DONE").exists()
+
+
+def test_too_many_open_files_are_said_with_what_to_do(items):
+    message = items["too_many_files"]["error"]["message"]
+    assert "metrics.jsonl: cannot be written: too many open files\n  hint: raise the limit on open files" in message
 
 
 def test_memory_that_ran_out_is_tried_for_again_and_said(items):

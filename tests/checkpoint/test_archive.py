@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mechint.checkpoint.checkpoint import read_checkpoint
+from mechint.checkpoint.rescue import rescue_checkpoint
 from mechint.errors import CheckpointError
 from mechint.subject.load import load_subject
 from tests import hostile
@@ -127,6 +128,13 @@ def test_whatever_is_no_dictionary_of_weights_is_refused(write, kind):
 @pytest.mark.parametrize("kind", hostile.HARMLESS)
 def test_what_is_not_used_is_not_walked(write, kind):
     assert read_checkpoint(write(hostile.HARMLESS[kind]())).step == 7
+
+
+@pytest.mark.parametrize("kind", hostile.ENDLESS_KEYS)
+@pytest.mark.parametrize("read", [read_checkpoint, rescue_checkpoint])
+def test_keys_that_take_for_ever_to_look_up_are_refused(write, kind, read):
+    with pytest.raises(CheckpointError, match=r"model\.pt: has dictionary keys that would take for ever"):
+        read(write(hostile.ENDLESS_KEYS[kind]()))
 
 
 def test_deep_nesting_ends_in_an_error(write):

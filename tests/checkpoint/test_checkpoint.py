@@ -23,6 +23,7 @@ SAYS = {
     "int8": "is of kind int8",
     "bool": "is of kind bool",
     "sparse": "sparse",
+    "quantised": "holds more than weights and plain values: .*_rebuild_qtensor",
     "half true": "has values that are neither true nor false",
     "meta": "meta",
     "complex": "ComplexFloatStorage",

@@ -7,8 +7,10 @@ import sys
 import pytest
 
 from mechint.checkpoint.discover import find_checkpoints, find_models
+from mechint.codes import Code
 from mechint.errors import NothingCollected, UsageError
 from mechint.spec.checkpoints import Reference, Source
+from mechint.spec.nodes import Place
 
 FINAL = tuple(f"output/final_model_stepV{n}.pt" for n in (0, 2, 10))
 
@@ -52,6 +54,36 @@ def test_a_link_and_its_target_are_one():
 def test_one_empty_reference_among_others_is_an_error():
     with pytest.raises(NothingCollected, match=r"'none\*\.pt'"):
         find(FINAL[0], "none*.pt")
+
+
+def expecting(count, path="output/final*.pt"):
+    return Reference(path=path, expect={"min": count})
+
+
+def test_fewer_checkpoints_than_are_expected_are_an_error_that_lists_them():
+    listed = r"'output/final_model_stepV0\.pt', .*V2.*, .*V10\.pt'\n  hint: bring those that are missing"
+    with pytest.raises(NothingCollected, match=rf"^expect\.min asks for 4 checkpoints, and .* stands for 3: {listed}"):
+        find_checkpoints([expecting(4)])
+
+
+def test_each_reference_has_as_many_as_it_stands_for_itself():
+    os.symlink(os.path.abspath(FINAL[0]), "output/final_model_stepV0_again.pt")
+    both = [Reference(path=FINAL[0]), expecting(3)]
+    assert names(find_checkpoints(both)) == FINAL
+    with pytest.raises(NothingCollected, match="asks for 4"):  # a link and its target are one
+        find_checkpoints([Reference(path=FINAL[0]), expecting(4)])
+
+
+@pytest.mark.parametrize("reference", [expecting(4), Reference(path="none*.pt")])
+def test_what_is_missing_is_reported_where_the_reference_stands(reference):
+    places = [Place("a.yaml", 3, 5), Place("a.yaml", 4, 5)]
+    with pytest.raises(NothingCollected, match=r"^a\.yaml:4:5: ") as caught:
+        find_checkpoints([Reference(path=FINAL[0]), reference], places)
+    assert caught.value.code == (Code.NO_CHECKPOINT if "none" in reference.path else Code.TOO_FEW_CHECKPOINTS)
+
+
+def test_of_other_checkpoints_nothing_is_expected():
+    assert find_models(FINAL[2], [expecting(4)]) == (Source.at(FINAL[2]),)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,21 @@
 """One handle for everything: what cannot be opened, is no file, or changes."""
 
+import errno
 import hashlib
+import io
 import os
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
 
+from mechint.checkpoint import opened
+from mechint.checkpoint.checkpoint import read_checkpoint
 from mechint.checkpoint.opened import open_unchanged, read_small
 from mechint.errors import CheckpointError
+from tests import hostile
+from tests.hostile import checkpoint_of
 
 
 def test_the_head_and_the_hash_leave_the_stream_at_the_start(write):
@@ -42,6 +50,47 @@ def test_a_file_that_is_put_in_the_place_of_an_open_one_is_not_read(write):
         Path(path).unlink()
         Path(path).write_bytes(b"others!")
         assert file.stream.read() == b"weights"
+
+
+class Remote(io.FileIO):
+    """A file on a server that goes away after some reads."""
+
+    left = 10_000
+
+    def readinto(self, buffer):
+        Remote.left -= 1
+        if Remote.left < 0:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return super().readinto(buffer)
+
+
+@pytest.mark.parametrize("kind", ["archive", "safetensors"])
+def test_a_file_whose_server_goes_away_is_one_error_whenever_it_goes(write, monkeypatch, kind):
+    path = write(
+        hostile.saved(checkpoint_of()) if kind == "archive" else safetensors.torch.save({"w": torch.ones(9999)})
+    )
+    monkeypatch.setattr(opened, "_Raw", type("_Raw", (opened._Raw, Remote), {}))
+    monkeypatch.setattr(Remote, "left", 10_000)
+    read_checkpoint(path)
+    needed = 10_000 - Remote.left
+    assert needed > 1
+    for reads in range(needed):
+        Remote.left = reads
+        with pytest.raises(CheckpointError, match=rf"^{path}: cannot be read: stale file handle$"):
+            read_checkpoint(path)
+
+
+@pytest.mark.parametrize("call", ["open", "fstat"])
+def test_so_is_one_that_is_gone_before_it_is_read(write, monkeypatch, call):
+    path = write(b"weights")
+
+    def stale(*given):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    with monkeypatch.context() as context:
+        context.setattr(os, call, stale)
+        with pytest.raises(CheckpointError, match=r"cannot be (opened|read): stale file handle"):
+            read_small(path, 10)
 
 
 def test_a_huge_file_is_refused_by_its_size(tmp_path):

@@ -41,6 +41,18 @@ def test_a_trainers_own_config_gives_its_plain_facts(rescue, config):
     assert (found.step, found.best_val_loss) == (7, 1.5)
 
 
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    n_head: int = 2
+    bias: bool = False
+
+
+def test_facts_that_are_saved_without_their_names_are_counted(rescue):
+    rescued = rescue({"model": STATE, "config": Frozen(), "model_args": {"n_layer": 2}})
+    assert (rescued.nameless, rescued.checkpoint.facts) == ({"config": 2}, {"n_layer": 2})
+    assert rescue({"model": STATE, "config": Config()}).nameless == {}
+
+
 @pytest.mark.parametrize("content", [lambda model: model, lambda model: {"model": model}], ids=["alone", "under model"])
 def test_a_whole_model_is_its_state_dict(rescue, content):
     rescued = rescue(content(random_model()))

@@ -160,6 +160,18 @@ def over_the_limit(_):
         held.append(bytearray(64 << 20))
 
 
+def too_many_files(_):
+    """Leaves none even for what was measured until then."""
+    import resource
+    import socket
+
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 100), most))
+    held = []
+    while True:
+        held += socket.socketpair()
+
+
 def large_batch(at_once):
     """Has no memory for more than four examples."""
     if at_once > 4:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mechint.engine.collect import catalog_of, is_tracker, read_spec
+from mechint.engine.collect import catalog_of, collect_plan, is_tracker, read_spec
 from mechint.engine.plugins import Plugins, list_plugins
-from mechint.errors import SpecError
+from mechint.errors import NothingCollected, SpecError
 
 SPEC = """\
 version: 1
@@ -64,3 +64,32 @@ def test_a_slip_is_told(text, message, plugins, tmp_path):
     with pytest.raises(SpecError) as caught:
         read(f"{text}\n", plugins, tmp_path)
     assert message in str(caught.value)
+
+
+EXPECT = "expect: {min: 2}"
+
+
+@pytest.mark.parametrize(
+    ("written", "included", "overrides", "place"),
+    [
+        (f"{{path: a*.pt, {EXPECT}}}", "", (), "spec.yaml:3:21"),
+        (f"\n  - a*.pt\n  - {{{EXPECT}, path: b*.pt}}", "", (), "spec.yaml:5:30"),
+        ("a*.pt", "", ("checkpoints.expect.min=2",), "spec.yaml:3:1"),
+        ("{path: a*.pt}", "", ("checkpoints.expect={min: 2}",), "spec.yaml:3:21"),
+        ("a.pt", "", (f"checkpoints={{path: a*.pt, {EXPECT}}}",), f"--set checkpoints={{path: a*.pt, {EXPECT}}}"),
+        ("{path: a*.pt}", f"checkpoints: {{{EXPECT}}}", (), "spec.yaml:3:21"),
+        (f"{{{EXPECT}}}", "checkpoints: {path: a*.pt}", (), "_part.yaml:1:21"),
+    ],
+)
+def test_too_few_checkpoints_are_reported_at_their_path(
+    written, included, overrides, place, plugins, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a1.pt", "b1.pt"):
+        (tmp_path / name).touch()
+    (tmp_path / "_part.yaml").write_text(included or "seed: 1")
+    (tmp_path / "spec.yaml").write_text(f"{SPEC.replace('model.pt', written)}include: _part.yaml\n")
+    with pytest.raises(NothingCollected) as caught:
+        collect_plan("spec.yaml", plugins, models=None, overrides=overrides)
+    assert str(caught.value).startswith(f"{place}: expect.min asks for 2 checkpoints")
+    assert collect_plan("spec.yaml", plugins, models="a1.pt", overrides=overrides).collected == 1

@@ -1,3 +1,4 @@
+import errno
 import signal
 
 import pytest
@@ -69,3 +70,5 @@ def test_only_bugs_keep_their_traceback():
     assert error_facts(ZeroDivisionError("by design")).traceback is not None
     assert error_facts(CheckpointError("damaged")).traceback is None
     assert error_facts(MemoryError()).traceback is None
+    assert error_facts(PermissionError(errno.EACCES, "Permission denied", "a.bin")).traceback is None
+    assert error_facts(FileNotFoundError(errno.ENOENT, "No such file", "a.bin")).traceback is not None

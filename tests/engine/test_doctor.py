@@ -81,6 +81,7 @@ def test_facts_are_stated_as_in_a_spec():
         ("heads=12", "states no fact of a checkpoint\\n  hint: write it as KEY=VALUE"),
         ("n_head", "states no fact of a checkpoint"),
         ("path=y.pt", "states no fact of a checkpoint"),
+        ("expect=3", "states no fact of a checkpoint"),
         ("n_head=many", "n_head=many: input should be a valid integer"),
         ("dtype=int8", "dtype=int8: input should be 'auto'"),
     ],

@@ -45,7 +45,7 @@ def key(tmp_path, monkeypatch):
         plugins = Plugins({**list_plugins(), **others})
         for name in ("metrics", "architectures", "terminal", "markdown", *others):
             plugins.load(name)
-        (item,) = collect_plan("spec.yaml", plugins, models=None, overrides=()).items
+        item, *_ = collect_plan("spec.yaml", plugins, models=None, overrides=()).items
         return Keys(plugins=plugins, threads=threads).of(item)
 
     return key
@@ -88,6 +88,11 @@ def test_what_does_not_change_what_is_measured_does_not_change_it(key, change):
 )
 def test_what_changes_what_is_measured_changes_it(key, change):
     assert key() != key(change)
+
+
+def test_how_many_checkpoints_are_expected_does_not_change_it(key, tmp_path):
+    (tmp_path / "other.pt").touch()
+    assert key() == key(("checkpoints: model.pt", "checkpoints: {path: '*.pt', expect: {min: 2}}"))
 
 
 @pytest.mark.parametrize("name", ["model.pt", "known.json", "data/train.bin", "data/val.bin", "config.json"])

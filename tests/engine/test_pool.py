@@ -1,6 +1,8 @@
 """The pool with workers that load no torch: they are told what to do by the ids of their items."""
 
+import errno
 import os
+import subprocess
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -162,6 +164,22 @@ def test_a_process_that_fails_to_start_shows_why(run, monkeypatch):
     error = run(["a"]).errors["a"]
     assert error.kind == "exited"
     assert "no such library" in error.traceback
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_where_no_more_processes_can_be_started_the_others_go_on(run, monkeypatch, started):
+    popen, calls = subprocess.Popen, []
+
+    def refuse(*given, **options):
+        calls.append(given)
+        if len(calls) > started:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return popen(*given, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    errors = run(["a-1", "a-2", "a-3"], size=2).errors
+    assert [error.kind for error in errors.values()] == (["ValueError"] * 3 if started else ["OSError"] * 3)
+    assert ("too many open files\n  hint: raise the limit" in errors["a-3"].message) is not started
 
 
 def test_an_interrupt_stops_what_is_at_work(run):

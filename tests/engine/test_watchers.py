@@ -1,3 +1,4 @@
+import errno
 import sys
 
 import pytest
@@ -5,9 +6,22 @@ import pytest
 from mechint.engine.exit import ExitCode
 from mechint.engine.plugins import Plugins, list_plugins
 from mechint.engine.watchers import Watchers, code_of_broken
+from mechint.errors import WriteError
 from mechint.results.reporting import Reporting
 from tests.raising import listed, write_raising
 from tests.reports import make_run
+
+
+@pytest.mark.parametrize(
+    ("errors", "code"),
+    [
+        ([WriteError("a: cannot be written")], ExitCode.INCOMPLETE),
+        ([OSError(errno.ENOSPC, "No space left on device")], ExitCode.INCOMPLETE),
+        ([WriteError("a: cannot be written"), ValueError("no more ink")], ExitCode.INTERNAL),
+    ],
+)
+def test_what_a_reporter_may_not_write_leaves_the_run_incomplete(errors, code):
+    assert code_of_broken(dict(enumerate(errors)), Plugins({})) is code
 
 
 @pytest.mark.parametrize(("tracker", "code"), [(True, ExitCode.PASSED), (False, ExitCode.INTERNAL)])

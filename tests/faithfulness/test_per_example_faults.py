@@ -1,12 +1,15 @@
 """What edited per-example values are refused for."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mechint.errors import UsageError
 from mechint.faithfulness.derive import estimate_measures
-from mechint.faithfulness.per_example import PerExample
+from mechint.faithfulness.per_example import PerExample, read_tensors
 from mechint.faithfulness.per_example_faults import find_fault, refuse_other_examples
+from tests.hostile import safetensors_files
 
 N = 6
 GENERATOR = np.random.default_rng(0)
@@ -76,3 +79,8 @@ def test_values_from_a_file_are_checked(tmp_path):
     values(random__loss=None).save(tmp_path / "a.safetensors")
     with pytest.raises(UsageError, match="lacks the values of random, so it is not"):
         PerExample.load(tmp_path / "a.safetensors")
+
+
+def test_numbers_of_a_kind_that_numpy_has_not_are_refused(write):
+    with pytest.raises(UsageError, match="cannot be read as per-example values"):
+        read_tensors(Path(write(safetensors_files.BAD["float8"][0](), "values.safetensors")))

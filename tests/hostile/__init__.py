@@ -6,6 +6,7 @@ with what the error must say. A payload that runs makes the file ``canary``; no 
 
 from tests.hostile.archives import (
     ARCHIVES,
+    ENDLESS_KEYS,
     FILES,
     HARMLESS,
     OBJECTS,
@@ -28,6 +29,7 @@ from tests.hostile.archives import (
 
 __all__ = [
     "ARCHIVES",
+    "ENDLESS_KEYS",
     "FILES",
     "HARMLESS",
     "OBJECTS",

@@ -7,6 +7,7 @@ import io
 import pickle
 import struct
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -246,6 +247,12 @@ OBJECTS: Mapping[str, Callable[[], bytes]] = {
 # Tensors that cannot be weights
 
 
+def _quantised() -> torch.Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch will do without them
+        return torch.quantize_per_tensor(torch.ones(11, 8), 0.1, 0, torch.qint8)
+
+
 def _filled(value: float) -> torch.Tensor:
     weight = torch.ones(11, 8)
     weight[3, 4] = value
@@ -262,6 +269,7 @@ TENSORS: Mapping[str, Callable[[], bytes]] = {
     "bool": lambda: with_weights(wte=torch.ones(11, 8, dtype=torch.bool)),
     "complex": lambda: with_weights(wte=torch.ones(11, 8, dtype=torch.complex64)),
     "sparse": lambda: with_weights(wte=torch.ones(11, 8).to_sparse()),
+    "quantised": lambda: with_weights(wte=_quantised()),
     "half true": lambda: with_weights(wte=torch.full((11, 8), 2, dtype=torch.uint8).view(torch.bool)),
     "meta": lambda: with_weights(wte=torch.ones(11, 8, device="meta")),
     "empty": lambda: with_weights(wte=torch.ones(0, 8)),
@@ -283,9 +291,28 @@ def nested_pickle(depth: int) -> bytes:
     return b"\x80\x02}X\x01\x00\x00\x00a" + b"]" * depth + b"a" * (depth - 1) + b"s."
 
 
+def nested_tuple(depth: int = 25) -> object:
+    """A tuple that holds another twice, which holds another twice …: 2^depth values to whoever hashes it."""
+    nested: object = ()
+    for _ in range(depth):
+        nested = (nested, nested)
+    return nested
+
+
+ENDLESS_KEYS: Mapping[str, Callable[[], bytes]] = {
+    "a nested tuple as a key": lambda: saved(checkpoint_of(extra={nested_tuple(): 1})),
+    "a nested tuple as a key at the top": lambda: saved({**checkpoint_of(), nested_tuple(): 1}),
+    "a tuple in a set": lambda: saved(checkpoint_of(extra={nested_tuple()})),
+    "one tuple again and again": lambda: saved(checkpoint_of(extra=[{key: 1} for key in [nested_tuple(10)] * 20_000])),
+    "numbers with one hash": lambda: saved(checkpoint_of(extra={i * (2**61 - 1): i for i in range(1, 10_002)})),
+}
+
 HARMLESS: Mapping[str, Callable[[], bytes]] = {
     "shared lists": lambda: saved(checkpoint_of(extra=_shared_lists())),
     "a list that holds itself": lambda: saved(checkpoint_of(extra=_loop())),
+    "a nested tuple": lambda: saved(checkpoint_of(extra=nested_tuple(60))),
+    "large numbers": lambda: saved(checkpoint_of(extra={2**64 + i: i for i in range(100)})),
+    "tuples as keys": lambda: saved(checkpoint_of(extra={(i, "a", (0.5,)): {i} for i in range(100)})),
 }
 
 

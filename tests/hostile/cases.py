@@ -63,7 +63,8 @@ _DIFF = ("baseline", "diff", "run", "base.json")
 
 def _archives(draw: random.Random) -> Iterator[Case]:
     kind = "torch.save"
-    for name, content in {**archives.FILES, **archives.ARCHIVES, **archives.OBJECTS, **archives.TENSORS}.items():
+    tables = {**archives.FILES, **archives.ARCHIVES, **archives.OBJECTS, **archives.TENSORS, **archives.ENDLESS_KEYS}
+    for name, content in tables.items():
         yield _file(kind, name, lambda canary, content=content: content())
     for name, payload in archives.PAYLOADS.items():
         yield _file(kind, f"{name} in it", lambda canary, payload=payload: archives.with_pickle(payload(canary)))
