@@ -29,7 +29,7 @@ class ExitCode(IntEnum):
     NOTHING_COLLECTED = 5
     """No checkpoint or spec is there, or fewer checkpoints than a spec expects, or no item was selected."""
     INCOMPLETE = 7
-    """An item could not be measured, or the system let a file of results not be written."""
+    """An item could not be measured, or a file of results could not be written."""
     UNDECIDED = 8
     """A measure has no meaning, so its assertion can neither pass nor fail."""
 
