@@ -129,8 +129,8 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
         refuse_unusual(path, _LARGEST_FILE)
         with safe_open(path, framework="np") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    # The last two for kinds of number that numpy has not.
-    except (OSError, SafetensorError, TypeError, AttributeError) as error:
+    # The last three for kinds of number and for shapes that numpy has not.
+    except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(
             f"{path}: cannot be read as per-example values: {first_line(error)}", code=Code.UNREADABLE_RESULTS
         ) from None
