@@ -12,8 +12,8 @@ from mechint.checkpoint.archive import check_archive
 from mechint.checkpoint.checkpoint import FACTS_KEYS, Checkpoint, checkpoint_of, loading
 from mechint.checkpoint.kinds import tell_kind
 from mechint.checkpoint.opened import open_unchanged
+from mechint.checkpoint.sizes import MOST_WEIGHTS
 from mechint.checkpoint.stand_ins import StandIn, load_with_stand_ins
-from mechint.checkpoint.weights import MOST_WEIGHTS
 from mechint.codes import Code
 from mechint.errors import CheckpointError
 

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from mechint.checkpoint.opened import OpenedFile
+from mechint.checkpoint.sizes import MOST_WEIGHTS
 from mechint.checkpoint.strict_json import parse_json
-from mechint.checkpoint.weights import MOST_WEIGHTS, WEIGHT_NAME
+from mechint.checkpoint.weights import WEIGHT_NAME
 from mechint.codes import Code
 from mechint.errors import CheckpointError
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["CONFIG_SIZES", "GGUF_SIZES", "find_wrong_size"]
+__all__ = ["CONFIG_SIZES", "GGUF_SIZES", "MOST_WEIGHTS", "find_wrong_size"]
+
+MOST_WEIGHTS = 100_000
+"""Tensors of a checkpoint."""
 
 _LAYERS = 1000
 _HEADS = 4096

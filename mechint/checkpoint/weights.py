@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mechint.checkpoint.sizes import MOST_WEIGHTS
 from mechint.codes import Code
 from mechint.errors import CheckpointError
 
-__all__ = ["MOST_WEIGHTS", "WEIGHT_NAME", "check_tensor", "check_weights", "idle_matrices", "is_finite", "plain_name"]
+__all__ = ["WEIGHT_NAME", "check_tensor", "check_weights", "idle_matrices", "is_finite", "plain_name"]
 
-MOST_WEIGHTS = 100_000
 WEIGHT_NAME = re.compile(r"[!-~]{1,200}")
 
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)

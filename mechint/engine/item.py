@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mechint.checkpoint.files import hash_files
+from mechint.codes import Code
 from mechint.engine.analyze import analyze
 from mechint.engine.batch_size import settle_batch_size
 from mechint.engine.check_effect import refuse_unknown_effects
@@ -20,6 +22,7 @@ from mechint.engine.plugins import Plugins
 from mechint.engine.prepare import Prepared, prepare
 from mechint.engine.printed import OUTPUT
 from mechint.engine.stored import EFFECTS, MEASURED, load_measured, read_facts, save_measured
+from mechint.errors import CheckpointError
 from mechint.journal import Journal, Progress
 from mechint.results.facts import blank_item
 from mechint.results.redact import redact
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from mechint.circuit.circuit import Analysis, Circuit
     from mechint.faithfulness.derive import Estimates
     from mechint.faithfulness.per_example import PerExample
+    from mechint.subject.subject import Subject
     from mechint.task.metric import Metric
 
 __all__ = [
@@ -145,6 +149,7 @@ def _measure(job: Job, plugins: Plugins, watch: Callable[[Progress], None]) -> M
     item, folder = job.item, job.folder
     judged, journal = item.cell.faithfulness, Journal(watch=watch, parts=_parts(job))
     ready = prepare(item, plugins, job.most_at_once)
+    _refuse_another(job, ready.subject)
     item = settle_batch_size(item, plugins, ready, journal)
     blank = blank_item(item)
     if job.most_at_once is not None:
@@ -181,6 +186,17 @@ def _measure(job: Job, plugins: Plugins, watch: Callable[[Progress], None]) -> M
         flaw=why_undefined(values),
         higher_is_better=up,
     )
+
+
+def _refuse_another(job: Job, subject: Subject) -> None:
+    """Raise CheckpointError, before anything is searched, where what was loaded is not what the key was made of."""
+    source = job.item.checkpoint
+    if job.checkpoint is not None and hash_files(source.path, subject.sha256) != job.checkpoint:
+        raise CheckpointError(
+            f"{source.name}: another took its place, or that of a file beside it, as the run began\n"
+            "  hint: run again when nothing writes to it",
+            code=Code.UNREADABLE_CHECKPOINT,
+        )
 
 
 def _parts(job: Job, of: str = "search") -> Path | None:

@@ -27,6 +27,8 @@ class Job:
     folder: Path
     key: str | None = None
     """Of everything that the measurement follows from; None where that is not known, and nothing is kept."""
+    checkpoint: str | None = None
+    """The hash of the checkpoint's files when the key was made; None where nothing is to be compared with it."""
     drawn: bool = False
     """Whether the folder holds the measurement, taken under another name, so that only figures are drawn again."""
     most_at_once: int | None = None

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import mechint
-from mechint.checkpoint.opened import open_unchanged
+from mechint.checkpoint.files import hash_file, hash_files, hash_weights
 from mechint.engine.batch_size import is_settled, main_memory
 from mechint.engine.hookspecs import MEASURING, OBSERVING
 from mechint.engine.plugins import Plugins
@@ -48,19 +48,6 @@ _COMPUTING_FILES = (
     "engine/stored.py",
 )
 _LIBRARIES = ("torch", "transformers", "numpy", "scipy", "safetensors")
-_BESIDE = (
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "spiece.model",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "special_tokens_map.json",
-    "tiktoken.model",
-)
-"""Files beside a checkpoint's own that may belong to it."""
 _ACCELERATORS = Path("/proc/driver/nvidia/gpus")
 MOST_FILES = 10_000
 """Below a folder that an option names; what lies in a larger one has no key, and is measured every time."""
@@ -74,8 +61,6 @@ class Keys:
     threads: int
     """Of each process that measures; torch's sums depend on their number by rounding."""
     _files: dict[Path, str] = field(default_factory=dict)
-    _stamps: dict[Path, tuple[int, ...]] = field(default_factory=dict)
-    """Of each file before it was hashed: size, time of change and place on the disk."""
     _checkpoints: dict[str, str] = field(default_factory=dict)
     _code: dict[str, str] = field(default_factory=dict)
     _versions: dict[str, str] = field(default_factory=lambda: {name: version(name) for name in _LIBRARIES})
@@ -89,25 +74,17 @@ class Keys:
             return None
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
-    def is_replaced(self, item: Item) -> bool:
-        """Whether the item's checkpoint is another by now than when its key was made; one that is gone is none."""
-        for file in [file for file, stamp in self._stamps.items() if _stamp(file) != stamp]:
-            del self._stamps[file]
-            self._files.pop(file, None)
-        path = item.checkpoint.path
-        try:
-            return path in self._checkpoints and self._checkpoint(Path(path)) != self._checkpoints[path]
-        except (MechintError, OSError, ValueError):
-            return False
+    def checkpoint(self, item: Item) -> str | None:
+        """The hash of the checkpoint's files that is in the item's key; None where they could not be read."""
+        return self._checkpoints.get(item.checkpoint.path)
 
     def _facts(self, item: Item) -> dict[str, Any]:
         cell, source = item.cell, item.checkpoint
-        checkpoint = self._checkpoints.setdefault(source.path, self._checkpoint(Path(source.path)))
         judged = cell.faithfulness.model_dump(mode="json", by_alias=True, exclude={"assertions"})
         reference = source.reference.model_dump(mode="json", exclude={"path", "expect"})
         method, task = cell.method.options.model_dump(mode="json"), cell.task.options.model_dump(mode="json")
         return {
-            "checkpoint": [checkpoint, reference],
+            "checkpoint": [self._checkpoint(source.path), reference],
             "method": [cell.method.name, method, self._plugin_code(cell.method.name)],
             "stated": sorted(cell.method.options.model_fields_set),
             "task": [cell.task.name, task, cell.metric, self._plugin_code(cell.task.name)],
@@ -121,11 +98,10 @@ class Keys:
             "memory": None if is_settled(item) else main_memory(),
         }
 
-    def _checkpoint(self, path: Path) -> str:
-        if path.is_dir():
-            return self._place(path)
-        beside = {name: self._file(path.parent / name) for name in _BESIDE if (path.parent / name).is_file()}
-        return _digest([self._file(path), beside])
+    def _checkpoint(self, path: str) -> str:
+        if path not in self._checkpoints:
+            self._checkpoints[path] = hash_files(path, hash_weights(path, self._file), self._file)
+        return self._checkpoints[path]
 
     def _place(self, path: Path) -> str:
         """Of a file its hash, of a folder that of the names and hashes of all files below it."""
@@ -140,9 +116,7 @@ class Keys:
 
     def _file(self, path: Path) -> str:
         if path not in self._files:
-            self._stamps[path] = _stamp(path)
-            with open_unchanged(str(path)) as opened:
-                self._files[path] = opened.sha256()
+            self._files[path] = hash_file(path)
         return self._files[path]
 
     def _others(self, cell: Cell) -> list[str]:
@@ -178,15 +152,6 @@ class Keys:
         # What "auto" takes is torch's to say, whose import a run that measures nothing does not pay for.
         accelerators = [_read_accelerators(), os.environ.get("CUDA_VISIBLE_DEVICES")]
         return [platform.system(), self._processor, device, accelerators, self.threads, self._versions]
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """What tells that a file was replaced or written to; nothing where it is gone."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ()
-    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def _read_processor() -> str:

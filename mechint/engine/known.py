@@ -36,19 +36,20 @@ class Known:
     def find(self, item: Item, folder: Path) -> Measured | Job:
         """The item as an earlier run measured it, or the job of measuring it."""
         key = self.keys.of(item)
+        job = Job(item=item, folder=folder, key=key, checkpoint=self.keys.checkpoint(item))
         if key is None or self.force:
-            return Job(item=item, folder=folder, key=key)
+            return job
         if (facts := self._sound(item, folder, key)) is not None:
             return _taken(item, folder, facts)
         entry = None if self.cache is None else self.cache.find(key)
         if entry is None or self.cache is None:
-            return Job(item=item, folder=folder, key=key)
+            return job
         facts = self._sound(item, entry, key)
         if facts is None or not _copied(entry, folder):
-            return Job(item=item, folder=folder, key=key)
+            return job
         self.cache.touch(key)
         if facts["report"]["id"] != item.id:
-            return Job(item=item, folder=folder, key=key, drawn=True)
+            return replace(job, drawn=True)
         return _taken(item, folder, facts)
 
     def keep(self, job: Job, measured: Measured) -> None:

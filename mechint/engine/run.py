@@ -16,9 +16,8 @@ from mechint import __version__
 from mechint.codes import Code
 from mechint.engine.alone import alone_in
 from mechint.engine.cache import Cache
-from mechint.engine.death import error_facts
 from mechint.engine.exit import ExitCode, conclude, holds, worst
-from mechint.engine.item import WRITTEN_BY_EVERY_RUN, broken_item, finish_item, measure_item, seal_item, skipped_item
+from mechint.engine.item import WRITTEN_BY_EVERY_RUN, finish_item, measure_item, seal_item, skipped_item
 from mechint.engine.job import Execute, Job, Watch, with_less
 from mechint.engine.judge import judge
 from mechint.engine.key import Keys
@@ -27,7 +26,7 @@ from mechint.engine.measured import Measured, waits_for_others
 from mechint.engine.plugins import Plugins
 from mechint.engine.smoke import soften
 from mechint.engine.watchers import Watchers, code_of_broken
-from mechint.errors import CheckpointError, UsageError
+from mechint.errors import UsageError
 from mechint.files import is_leftover, sweep_leftovers
 from mechint.journal import Progress
 from mechint.results.facts import spec_facts
@@ -184,14 +183,6 @@ def failures(reports: Sequence[ItemReport]) -> int:
     return sum(not holds(report.outcome) for report in reports)
 
 
-def _replaced(item: Item) -> CheckpointError:
-    return CheckpointError(
-        f"{item.checkpoint.name}: another took its place during the run, so that it is not known which was measured\n"
-        "  hint: run again when nothing writes to it",
-        code=Code.UNREADABLE_CHECKPOINT,
-    )
-
-
 class _EnoughFailed(Exception):
     """As many items do not hold as may."""
 
@@ -219,8 +210,6 @@ class _Desk:
         self._watchers.notify("mechint_progress", item=item, progress=progress)
 
     def ended(self, job: Job, measured: Measured) -> None:
-        if measured.report.error is None and self.known.keys.is_replaced(job.item):
-            measured = broken_item(job, error_facts(_replaced(job.item)), measured.report.seconds)
         self.known.keep(job, measured)
         report = measured.report
         note = self.known.notes.get(job.item.id)

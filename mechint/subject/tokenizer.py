@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from mechint.checkpoint.files import TOKENIZER_FILES
 from mechint.checkpoint.quiet import quiet
 from mechint.codes import Code
 from mechint.errors import CheckpointError, first_line
@@ -32,7 +33,6 @@ __all__ = [
 
 BYTES = "bytes"
 _OWN = "the checkpoint's own"
-_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "tiktoken.model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -161,12 +161,12 @@ def read_tokenizer(place: str, name: str | None = None) -> Tokenizer:
             f"{place}: is no folder with a tokenizer; a tokenizer is such a folder, or bytes", code=Code.FACTS
         )
     if not _has_tokenizer(folder):
-        raise CheckpointError(f"{place}: holds no tokenizer; looked for {', '.join(_FILES)}", code=Code.FACTS)
+        raise CheckpointError(f"{place}: holds no tokenizer; looked for {', '.join(TOKENIZER_FILES)}", code=Code.FACTS)
     return _load(place, folder, name or place)
 
 
 def _has_tokenizer(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in _FILES)
+    return any((folder / name).is_file() for name in TOKENIZER_FILES)
 
 
 def _load(place: str, folder: Path, name: str) -> FolderTokenizer:

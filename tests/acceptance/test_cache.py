@@ -12,6 +12,7 @@ import pytest
 from mechint.cli.measuring import measuring
 from tests.acceptance.conftest import SPEC
 from tests.acceptance.test_run import results
+from tests.subject.families import FAMILIES, save
 
 ONE = ("--models", "output/*V0.pt", "--set", "matrix={}")
 
@@ -260,27 +261,29 @@ def test_an_ignored_hangup_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_what_is_measured_on_a_checkpoint_that_took_anothers_place_counts_for_neither(workspace, monkeypatch):
-    """The first is put back before the second run, which would take the measurement of the other for its own."""
+@pytest.mark.parametrize("name", ["output/final_model_stepV0.pt", "output/tokenizer.json"])
+def test_what_took_a_checkpoints_place_is_not_searched(workspace, measured, monkeypatch, name):
+    """It is put back before the second run, which would go on from what the first left under the checkpoint's key."""
     from mechint.engine import run
 
-    path, measure = workspace.folder / "output/final_model_stepV0.pt", run.measure_item
-    first = path.read_bytes()
-    other = (workspace.folder / "output/final_model_stepV1.pt").read_bytes()
-
-    def measured(*given):
-        path.write_bytes(other)
-        return measure(*given)
-
+    path, measure = workspace.folder / name, run.measure_item
+    path.parent.joinpath("tokenizer.json").write_text("{}")
     with monkeypatch.context() as context:
-        context.setattr(run, "measure_item", measured)
-        ran = workspace.run("spec.yaml")
-    items = results(workspace)["items"]
-    assert (ran.code, [item["outcome"] for item in items]) == (7, ["error", "error", "passed", "passed"]), ran
-    assert "final_model_stepV0.pt: another took its place during the run" in items[0]["error"]["message"]
+        context.setenv("MECHINT_CACHE_DIR", str(workspace.folder / "apart"))
+        workspace.run("spec.yaml", *ONE, "--set", "output_dir=clean")
+    first, other = path.read_bytes(), (workspace.folder / "output/final_model_stepV1.pt").read_bytes()
+    with monkeypatch.context() as context:
+        context.setattr(run, "measure_item", lambda *given: path.write_bytes(other) and measure(*given))
+        ran = workspace.run("spec.yaml", *ONE)
+    error = results(workspace)["items"][0]["error"]
+    assert (ran.code, "final_model_stepV0.pt: another took its place" in error["message"]) == (7, True), ran
     path.write_bytes(first)
-    again = workspace.run("spec.yaml")
-    assert (again.code, [item["cached"] for item in results(workspace)["items"]]) == (0, [False, False, True, True])
+    ran, again = run_again(workspace, measured, *ONE)
+    assert (ran.code, again) == (0, [("stepV0", "measured")])
+    for of in ("metrics.jsonl", "final_masks.pt"):
+        assert (workspace.folder / f"analysis/stepV0/{of}").read_bytes() == (
+            workspace.folder / f"clean/stepV0/{of}"
+        ).read_bytes()
 
 
 def test_a_checkpoint_that_is_written_again_or_gone_is_no_other(workspace, monkeypatch):
@@ -289,13 +292,19 @@ def test_a_checkpoint_that_is_written_again_or_gone_is_no_other(workspace, monke
     path, measure = workspace.folder / "output/final_model_stepV0.pt", run.measure_item
 
     def measured(*given):
+        path.write_bytes(path.read_bytes())
         found = measure(*given)
         path.unlink()
-        if len(list(workspace.folder.glob("analysis/*/result.json"))) == 0:
-            path.write_bytes(content)
         return found
 
-    content = path.read_bytes()
     monkeypatch.setattr(run, "measure_item", measured)
-    ran = workspace.run("spec.yaml", "--models", "output/*V0.pt")
+    ran = workspace.run("spec.yaml", *ONE)
     assert (ran.code, path.exists()) == (0, False), ran
+
+
+def test_results_in_a_models_folder_are_no_part_of_it(workspace, measured):
+    save(FAMILIES["gpt2"], workspace.folder / "output/hf")
+    inside = ("--models=output/hf", "--set=matrix={}", "--set=task.window=4", "--set=output_dir=output/hf/analysis")
+    ran, again = run_again(workspace, measured, *inside)
+    assert (ran.code, again) == (0, [("hf", "measured")]), ran
+    assert run_again(workspace, measured, *inside)[1] == []

@@ -144,7 +144,7 @@ def test_what_is_no_folder_is_refused(tmp_path, refusal, name, says):
 
 
 def test_a_folder_of_very_many_files_is_refused(folder, refusal, monkeypatch):
-    monkeypatch.setattr("mechint.checkpoint.folder._MOST_ENTRIES", 1)
+    monkeypatch.setattr("mechint.checkpoint.files._MOST_ENTRIES", 1)
     assert "holds more than 1 files" in refusal(read_folder, folder)
 
 
