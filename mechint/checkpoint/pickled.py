@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickletools
 import shlex
 
-from mechint.checkpoint.key_cost import hashes_soon
+from mechint.checkpoint.key_cost import KeyCost
 from mechint.codes import Code
 from mechint.errors import CheckpointError
 
@@ -48,7 +48,7 @@ def check_pickle(path: str, pickled: bytes, *, names: bool = True) -> None:
     With ``names=False`` it may name other things too, for a reader that calls none of them.
     """
     try:
-        named, opcodes = _scan(pickled)
+        named, opcodes, cost = _scan(pickled)
     # pickletools lets several kinds of error out for damaged pickles.
     except Exception as error:
         raise CheckpointError(
@@ -69,24 +69,25 @@ def check_pickle(path: str, pickled: bytes, *, names: bool = True) -> None:
             "save it again with torch.save and its default pickle protocol",
             code=Code.UNSAFE,
         )
-    if not hashes_soon(pickled):
+    if not cost.is_small:
         raise CheckpointError(
             f"{path}: has dictionary keys that would take for ever to look up, so it is made to mislead",
             code=Code.UNSAFE,
         )
 
 
-def _scan(pickled: bytes) -> tuple[list[str], set[str]]:
-    """The globals ``module name`` that a pickle asks for, in order, and the instructions that it uses."""
+def _scan(pickled: bytes) -> tuple[list[str], set[str], KeyCost]:
+    """The globals ``module name`` that a pickle asks for, in order, its instructions, and what they hash."""
     named: dict[str, None] = {}
-    opcodes = set()
+    opcodes, cost = set(), KeyCost()
     texts = ("?", "?")
     for opcode, argument, _ in pickletools.genops(pickled):
         opcodes.add(f"PROTO {argument}" if opcode.name == "PROTO" else opcode.name)
+        cost.follow(opcode.name, argument)
         if opcode.name in ("GLOBAL", "INST"):
             named[str(argument)] = None
         elif opcode.name == "STACK_GLOBAL":
             named[" ".join(texts)] = None
         elif isinstance(argument, str):
             texts = (texts[1], argument)
-    return list(named), opcodes
+    return list(named), opcodes, cost

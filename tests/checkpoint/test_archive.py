@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mechint.checkpoint.arrays import read_arrays
 from mechint.checkpoint.checkpoint import read_checkpoint
 from mechint.checkpoint.rescue import rescue_checkpoint
 from mechint.errors import CheckpointError
@@ -131,7 +132,7 @@ def test_what_is_not_used_is_not_walked(write, kind):
 
 
 @pytest.mark.parametrize("kind", hostile.ENDLESS_KEYS)
-@pytest.mark.parametrize("read", [read_checkpoint, rescue_checkpoint])
+@pytest.mark.parametrize("read", [read_checkpoint, read_arrays, rescue_checkpoint])
 def test_keys_that_take_for_ever_to_look_up_are_refused(write, kind, read):
     with pytest.raises(CheckpointError, match=r"model\.pt: has dictionary keys that would take for ever"):
         read(write(hostile.ENDLESS_KEYS[kind]()))

@@ -299,12 +299,21 @@ def nested_tuple(depth: int = 25) -> object:
     return nested
 
 
+_NESTED = pickle.dumps(nested_tuple(), 2)[2:-1]
+
 ENDLESS_KEYS: Mapping[str, Callable[[], bytes]] = {
     "a nested tuple as a key": lambda: saved(checkpoint_of(extra={nested_tuple(): 1})),
     "a nested tuple as a key at the top": lambda: saved({**checkpoint_of(), nested_tuple(): 1}),
     "a tuple in a set": lambda: saved(checkpoint_of(extra={nested_tuple()})),
     "one tuple again and again": lambda: saved(checkpoint_of(extra=[{key: 1} for key in [nested_tuple(10)] * 20_000])),
     "numbers with one hash": lambda: saved(checkpoint_of(extra={i * (2**61 - 1): i for i in range(1, 10_002)})),
+    "tuples of numbers": lambda: saved(checkpoint_of(extra={(i, 0): i for i in range(10_001)})),
+    "the name of a storage": lambda: with_pickle(
+        _IN_A_DICT + b"(" + _text("storage") + b"ctorch\nFloatStorage\n" + _NESTED + _text("cpu") + b"K\x01tQs."
+    ),
+    "the state of a dictionary": lambda: with_pickle(
+        _IN_A_DICT + b"ccollections\nOrderedDict\n)R]" + _NESTED + b"K\x01\x86abs."
+    ),
 }
 
 HARMLESS: Mapping[str, Callable[[], bytes]] = {
@@ -312,6 +321,7 @@ HARMLESS: Mapping[str, Callable[[], bytes]] = {
     "a list that holds itself": lambda: saved(checkpoint_of(extra=_loop())),
     "a nested tuple": lambda: saved(checkpoint_of(extra=nested_tuple(60))),
     "large numbers": lambda: saved(checkpoint_of(extra={2**64 + i: i for i in range(100)})),
+    "many large numbers": lambda: saved(checkpoint_of(extra=[2**64 + i for i in range(20_000)])),
     "tuples as keys": lambda: saved(checkpoint_of(extra={(i, "a", (0.5,)): {i} for i in range(100)})),
 }
 
