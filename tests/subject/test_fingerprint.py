@@ -20,6 +20,16 @@ def test_the_last_bit_of_a_weight_counts(dtype):
     assert [name for name in before if before[name] != after[name]] == ["weight"]
 
 
+@pytest.mark.parametrize("change", [lambda weight: weight.neg_(), lambda weight: weight.copy_(weight[[1, 0]])])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_where_the_bits_stand_counts(dtype, change):
+    """Negated, all have another first bit, which an even count of cancels out in a sum."""
+    model = nn.Linear(4, 2).to(dtype)
+    before = fingerprint(model)
+    change(model.weight.data)
+    assert fingerprint(model)["weight"] != before["weight"]
+
+
 def test_what_is_computed_with_it_leaves_it_as_it_is():
     model = model_of(torch.float32)
     before = fingerprint(model)
@@ -27,7 +37,7 @@ def test_what_is_computed_with_it_leaves_it_as_it_is():
     assert fingerprint(model) == before
 
 
-def test_a_part_of_a_storage_is_summed_up_where_it_begins():
+def test_a_part_of_a_storage_is_read_where_it_begins():
     held = torch.randn(9)
     model = nn.Module()
     model.register_buffer("part", held[1:])
