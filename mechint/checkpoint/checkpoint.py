@@ -63,9 +63,9 @@ class Checkpoint:
 def read_checkpoint(path: str) -> Checkpoint:
     """Read a file of torch.save or safetensors without running anything in it; its content tells which it is.
 
-    Raises CheckpointError for whatever is wrong with it, PluginError where a plugin has put itself in its way.
+    Raises CheckpointError for whatever is wrong with it, and for a file of torch.save PluginError where torch.load is
+    not torch's own.
     """
-    refuse_replaced_readers()
     with open_unchanged(path) as file:
         kind = tell_kind(path, file.head)
         if kind == "gguf":
@@ -76,12 +76,12 @@ def read_checkpoint(path: str) -> Checkpoint:
 def read_content(path: str) -> object:
     """What a file of torch.save holds, plain values and dense tensors, for files that are no checkpoint.
 
-    Raises CheckpointError for whatever is wrong with it; its tensors are not looked at.
+    Raises what ``read_checkpoint`` raises; its tensors are not looked at.
     """
-    refuse_replaced_readers()
     with open_unchanged(path) as file:
         if tell_kind(path, file.head) != "archive":
             raise CheckpointError(f"{path}: is not a file of torch.save")
+        refuse_replaced_readers()
         check_archive(file)
         return _load(file)
 
@@ -108,6 +108,7 @@ def _parse_fact(text: str) -> Fact:
 
 
 def _read_archive(file: OpenedFile) -> Checkpoint:
+    refuse_replaced_readers()
     check_archive(file)
     sha256 = file.sha256()
     return checkpoint_of(file, sha256, _load(file))

@@ -12,7 +12,7 @@ from io import BufferedReader, FileIO
 from typing import Any
 
 from mechint.codes import Code
-from mechint.errors import CheckpointError
+from mechint.errors import CheckpointError, remedy
 
 __all__ = ["OpenedFile", "open_unchanged", "read_small"]
 
@@ -46,8 +46,8 @@ def open_unchanged(path: str, largest: int = _LARGEST_FILE) -> Iterator[OpenedFi
     Raises CheckpointError where it cannot be opened or read, and at the end where its size or time of change is
     another.
     """
-    with _reading(path), _open_regular(path) as stream:
-        before = os.fstat(stream.fileno())
+    with _open_regular(path) as stream:
+        before = _status(path, stream.fileno())
         if before.st_size > largest:
             advice = "; save the weights without the optimizer" if largest == _LARGEST_FILE else ""
             raise CheckpointError(
@@ -57,7 +57,7 @@ def open_unchanged(path: str, largest: int = _LARGEST_FILE) -> Iterator[OpenedFi
         head = stream.read(_HEAD)
         stream.seek(0)
         yield OpenedFile(path=path, stream=stream, size=before.st_size, head=head)
-        after = os.fstat(stream.fileno())
+        after = _status(path, stream.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise CheckpointError(
                 f"{path}: changed while it was being read; wait until its writer is done",
@@ -85,24 +85,14 @@ class _Raw(FileIO):
 
 
 @contextmanager
-def _reading(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise CheckpointError(f"{path}: cannot be read: {reason}", code=Code.UNREADABLE_CHECKPOINT) from None
-
-
-@contextmanager
 def _open_regular(path: str) -> Iterator[BufferedReader]:
     try:
         # Without O_NONBLOCK, opening a FIFO waits for a writer.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CheckpointError(f"{path}: cannot be opened: {reason.lower()}", code=Code.UNREADABLE_CHECKPOINT) from None
+        raise _refused(path, "opened", error) from None
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        if not stat.S_ISREG(_status(path, descriptor).st_mode):
             raise CheckpointError(
                 f"{path}: is not a regular file; name the checkpoint itself", code=Code.UNREADABLE_CHECKPOINT
             )
@@ -113,7 +103,21 @@ def _open_regular(path: str) -> Iterator[BufferedReader]:
                 yield stream
             except Exception:
                 if raw.failure is not None:  # which zipfile and torch take for damage
-                    raise raw.failure from None
+                    raise _refused(path, "read", raw.failure) from None
                 raise
     finally:
         os.close(descriptor)
+
+
+def _status(path: str, descriptor: int) -> os.stat_result:
+    try:
+        return os.fstat(descriptor)
+    except OSError as error:
+        raise _refused(path, "read", error) from None
+
+
+def _refused(path: str, what: str, error: OSError | ValueError) -> CheckpointError:
+    reason, hint = (error.strerror, remedy(error)) if isinstance(error, OSError) else (None, "")
+    return CheckpointError(
+        f"{path}: cannot be {what}: {(reason or str(error)).lower()}{hint}", code=Code.UNREADABLE_CHECKPOINT
+    )

@@ -1,4 +1,4 @@
-"""Whether what reads checkpoints is the libraries' own: a plugin that replaces it for itself replaces it for all.
+"""Whether what reads files of torch.save is the libraries' own: who replaces it for itself replaces it for all.
 
 The checks of a file say what these functions will make of it, and of no others.
 """
@@ -16,11 +16,12 @@ _READERS = ("torch.load", "torch.serialization.load", "pickle.Unpickler", "pickl
 
 
 def refuse_replaced_readers() -> None:
-    """Raise PluginError where one of the functions and classes that read checkpoints is not its library's own."""
+    """Raise PluginError where a function or class that reads files of torch.save is not its library's own."""
     if found := find_replaced_reader():
         raise PluginError(
-            f"{found}, so that no checkpoint is opened with it\n"
-            "  hint: take out the plugin that did it (-p no:NAME); a plugin may replace its own functions alone"
+            f"{found}, so that no file of torch.save is opened with it\n"
+            f"  hint: leave out the plugin or package that puts {found.rpartition(' ')[2]} there, or save the weights "
+            "as safetensors, which are read without it"
         )
 
 

@@ -93,6 +93,24 @@ def test_so_is_one_that_is_gone_before_it_is_read(write, monkeypatch, call):
             read_small(path, 10)
 
 
+@pytest.mark.parametrize("call", ["open", "fstat"])
+def test_too_many_open_files_are_said_with_what_to_do(write, monkeypatch, call):
+    path = write(b"weights")
+
+    def refused(*given):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as context:
+        context.setattr(os, call, refused)
+        with pytest.raises(CheckpointError, match=r"too many open files\n  hint: .*ulimit -n"):
+            read_small(path, 10)
+
+
+def test_what_the_system_refuses_of_another_file_is_not_laid_at_its_door(write, tmp_path):
+    with pytest.raises(IsADirectoryError), open_unchanged(write(b"weights")):
+        tmp_path.read_bytes()
+
+
 def test_a_huge_file_is_refused_by_its_size(tmp_path):
     path = tmp_path / "huge.pt"
     with path.open("wb") as stream:
