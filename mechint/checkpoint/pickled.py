@@ -71,7 +71,7 @@ def check_pickle(path: str, pickled: bytes, *, names: bool = True) -> None:
         )
     if not cost.is_small:
         raise CheckpointError(
-            f"{path}: has dictionary keys that would take for ever to look up, so it is made to mislead",
+            f"{path}: has keys that could take for ever to look up; save the weights without them",
             code=Code.UNSAFE,
         )
 
