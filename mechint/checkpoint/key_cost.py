@@ -31,6 +31,9 @@ _TAKES = {
 """How many values an instruction takes from the stack; None for all above the mark."""
 
 
+_NONE: list[_Value] = []  # for all that have none, since there may be millions
+
+
 class _Value:
     """What it costs to hash a value, or each of the values in it."""
 
@@ -46,16 +49,25 @@ class _Value:
         self.alike_inside = 0
         self.numeric = numeric
         """Whether its hash is known beforehand."""
-        self.parts: list[_Value] = []
+        self.parts = _NONE
         """Those in it that may grow where they stand, or have such in them."""
 
     def put(self, values: Sequence[_Value]) -> None:
         """Put values in it."""
-        fixed = [value for value in values if not isinstance(value, _Growing)]
-        inside = self.inside + sum(value.hashed for value in values)
-        alike = self.alike_inside + sum(value.alike for value in values) + sum(value.alike_inside for value in fixed)
-        self.inside, self.alike_inside = min(inside, MOST_HASHED + 1), min(alike, MOST_ALIKE + 1)
-        self.parts += [value for value in values if isinstance(value, _Growing) or value.parts]
+        more = []
+        for value in values:
+            self.inside += value.hashed
+            self.alike_inside += value.alike
+            if isinstance(value, _Growing) or value.parts:
+                more.append(value)
+            if not isinstance(value, _Growing):
+                self.alike_inside += value.alike_inside
+        self.inside = min(self.inside, MOST_HASHED + 1)
+        self.alike_inside = min(self.alike_inside, MOST_ALIKE + 1)
+        if self.parts:
+            self.parts += more
+        elif more:
+            self.parts = more
 
 
 class _Growing(_Value):
