@@ -66,9 +66,12 @@ def write_text(path: Path, content: str) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], facts: Mapping[str, str]) -> None:
     """Write safetensors with facts as metadata; the same give the same bytes, which the library leaves to chance."""
+    import numpy as np
     from safetensors.numpy import save
 
-    content = save(dict(tensors))
+    content = save(
+        {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    )  # it takes memory as it is
     end = 8 + int.from_bytes(content[:8], "little")
     fields = {"__metadata__": dict(sorted(facts.items())), **json.loads(content[8:end])}
     header = json.dumps(fields, separators=(",", ":")).encode()

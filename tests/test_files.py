@@ -36,13 +36,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_tensors_of_the_same_facts_are_the_same_bytes(tmp_path):
     facts = {name: name.upper() for name in "hgfedcba"}
-    tensors = {"x": np.arange(3.0), "y": np.zeros((0, 2), np.float32)}
+    tensors = {"x": np.arange(6.0).reshape(2, 3).T, "y": np.zeros((0, 2), np.float32), "z": np.float64(7).reshape(())}
     write_tensors(tmp_path / "a", tensors, facts)
     write_tensors(tmp_path / "b", tensors, dict(reversed(facts.items())))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     with safe_open(tmp_path / "a", framework="np") as file:
         assert file.metadata() == facts
-        assert {name: file.get_tensor(name).tolist() for name in tensors} == {"x": [0.0, 1.0, 2.0], "y": []}
+        read = {name: file.get_tensor(name).tolist() for name in tensors}
+    assert read == {"x": [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]], "y": [], "z": 7.0}
 
 
 def test_results_can_be_read_by_those_who_may_read_the_folder(tmp_path):
