@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mechint.checkpoint.discover import find_checkpoints, find_models
 from mechint.engine.hookspecs import OBSERVING
-from mechint.engine.plugins import Plugins, strange
+from mechint.engine.plugins import Plugins, wrong_return
 from mechint.errors import SpecError
 from mechint.faithfulness.measures import COMPARED, FULL, MEASURES
 from mechint.spec.catalog import Catalog
@@ -97,5 +97,5 @@ def _options(plugins: Plugins, name: str) -> type[OptionsModel]:
     if options is None:
         return OptionsModel
     if not (isinstance(options, type) and issubclass(options, OptionsModel)):
-        raise strange(name, "mechint_options", options, "a class derived from OptionsModel")
+        raise wrong_return(name, "mechint_options", options, "a class derived from OptionsModel")
     return options
