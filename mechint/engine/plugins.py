@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import pickle
 import pkgutil
+import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -182,8 +183,9 @@ class Plugins:
         Each is given values of its own, so that one that changes them changes them for no other.
         """
         raised = []
-        given = pickle.dumps(arguments, pickle.HIGHEST_PROTOCOL)  # several times as fast as copy.deepcopy
-        for name in reversed(self.answering(hook)):  # as pluggy calls them
+        names = self.answering(hook)
+        given = pickle.dumps(arguments, pickle.HIGHEST_PROTOCOL) if names else b""  # far faster than copy.deepcopy
+        for name in reversed(names):  # as pluggy calls them
             try:
                 self.ask(name, hook, **pickle.loads(given))
             except Exception as error:
@@ -207,11 +209,21 @@ def wrong_return(name: str, hook: str, value: object, wanted: str) -> PluginErro
 
 
 def _unmet(requires: Sequence[str]) -> str:
-    """What is needed of mechint that this version is not; empty where there is nothing."""
+    """What is needed of mechint that this version is not, or that nobody can read; empty where there is nothing."""
     from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
 
-    needed = [one for one in map(Requirement, requires) if one.name == GROUP]
-    return next((str(one) for one in needed if not one.specifier.contains(__version__, prereleases=True)), "")
+    for text in requires:
+        if canonicalize_name(re.split(r"[^\w.-]", text.strip(), maxsplit=1)[0]) != GROUP:
+            continue
+        try:
+            one = Requirement(text)
+            applies = one.marker is None or one.marker.evaluate({"extra": ""})
+        except ValueError:  # of either
+            return text
+        if applies and not one.specifier.contains(__version__, prereleases=True):
+            return str(one)
+    return ""
 
 
 @contextmanager

@@ -130,6 +130,16 @@ def test_a_hook_that_returns_something_else_is_named(hook, place, code, expected
     assert f"plugin 'guest' returned 3 from {hook}; expected {expected}" in ran.out + ran.err
 
 
+@pytest.mark.parametrize("way", ["--in-process", "-n1"])
+@pytest.mark.parametrize("place", ["method", "task"])
+def test_options_whose_class_no_module_has_are_refused(place, way, guest, workspace):
+    guest(f"{SOURCES[place]}\nOptions.__qualname__ = 'Elsewhere'\n", place)
+    ran = workspace.mechint("run", "spec.yaml", way)
+    assert (ran.code, "Traceback" in ran.err, (workspace.folder / "analysis").exists()) == (3, False, False), ran
+    assert "the options of plugin 'guest' cannot be passed to another process: " in ran.err
+    assert "mechint_guest.Elsewhere" in ran.err
+
+
 TRAINER = f"""\
 {SOURCES["method"]}
 @hookimpl
