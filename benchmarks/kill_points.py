@@ -2,8 +2,8 @@
 
 An undisturbed run writes down each operation on a file of its folder or of the cache: who (program or worker), what,
 which file, and its number among equal ones. For each of them a fresh run is killed just before it, and typed again.
-``results.json`` must be readable after the kill; at the end all masks and numbers are those of the undisturbed run, and
-nothing half written is left.
+``results.json`` must be readable after the kill; at the end there are the files of the undisturbed run and no others,
+with the same numbers, and the same bytes in each that does not say how long something took.
 
     python benchmarks/kill_points.py
 """
@@ -21,11 +21,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from mechint.engine.cache import Cache
 from tests.deadly import environment, findings, spec, start_afresh
 from tests.deadly.failpoints import LOG
 from tests.tiny_workspace import write_workspace
 
 COMMAND = [sys.executable, "-m", "mechint", "run", "spec.yaml", "-q"]
+MOST_NOT_REACHED = 8
+"""Points that may not be met again: how often a search is kept hangs on the time it takes."""
 METHOD = "{name: slow, steps: 16}"
 MATRIX = "{seed: [0, 1]}"
 START = """\
@@ -56,14 +59,14 @@ def main() -> int:
             seen[outcome] += 1
             print(f"{outcome}: {point}", flush=True)
     print(f"\n{len(points)} points: {dict(seen)}")
-    return int(set(seen) > {"same", "not reached"})
+    return int(seen["same"] < len(points) - MOST_NOT_REACHED or not set(seen) <= {"same", "not reached"})
 
 
 def _kill_at(folder: Path, point: str, known: Any) -> str:
     """Whether the run after the one that was killed at this point finds the same, in a word or two."""
     (folder / "killed").unlink(missing_ok=True)
     _run(folder, point)
-    if not (folder / "killed").exists():  # how often a search is kept, hangs on the time it takes
+    if not (folder / "killed").exists():
         return "not reached"
     try:
         json.loads((folder / "analysis/results.json").read_text())
@@ -73,9 +76,8 @@ def _kill_at(folder: Path, point: str, known: Any) -> str:
         return "UNREADABLE RESULTS"
     if _run(folder, point):
         return "NO END"
-    leftovers = [*folder.glob("analysis/**/.*.partial"), *folder.glob("analysis/*/parts")]
-    if leftovers:
-        return f"LEFTOVERS {leftovers[0].name}"
+    if any(entry.damaged for entry in Cache(root=folder / "cache").entries()):
+        return "DAMAGED CACHE"
     return "same" if findings(folder) == known else "DIFFERENT"
 
 

@@ -151,10 +151,10 @@ def refusal(error: BaseException) -> MechintError | None:
     return ItemError(message, code=Code.REFUSED)
 
 
-def remedy(error: OSError, usual: str = "") -> str:
-    """A line with what to do about it: the usual, but where too many files are open."""
+def remedy(error: OSError, *, full: str = "", usual: str = "") -> str:
+    """A line with what to do about it: the usual, but where a disk is full or too many files are open."""
     fewer = "raise the limit on open files (ulimit -n), or run fewer items at once (-n)"
-    hint = fewer if error.errno in _TOO_MANY_OPEN else usual
+    hint = fewer if error.errno in _TOO_MANY_OPEN else full if error.errno in _FULL else usual
     return f"\n  hint: {hint}" if hint else ""
 
 

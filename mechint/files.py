@@ -24,6 +24,7 @@ __all__ = [
     "cache_folder",
     "is_leftover",
     "read_bounded",
+    "refuse_place",
     "refuse_unusual",
     "sha256_of",
     "sweep_leftovers",
@@ -47,7 +48,11 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             yield stream
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        hint = remedy(error, "make room, or write elsewhere with --set output_dir=…")
+        hint = remedy(
+            error,
+            full="make room, or write elsewhere with --set output_dir=…",
+            usual="choose another path; --set output_dir=… is that of all results",
+        )
         raise WriteError(f"{path}: cannot be written: {reason}{hint}") from None
 
 
@@ -66,9 +71,12 @@ def write_text(path: Path, content: str) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], facts: Mapping[str, str]) -> None:
     """Write safetensors with facts as metadata; the same give the same bytes, which the library leaves to chance."""
+    import numpy as np
     from safetensors.numpy import save
 
-    content = save(dict(tensors))
+    content = save(
+        {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    )  # it takes memory as it is
     end = 8 + int.from_bytes(content[:8], "little")
     fields = {"__metadata__": dict(sorted(facts.items())), **json.loads(content[8:end])}
     header = json.dumps(fields, separators=(",", ":")).encode()
@@ -90,6 +98,19 @@ def refuse_unusual(path: Path | str, largest: int) -> None:
     with _open_regular(path) as stream:
         if os.fstat(stream.fileno()).st_size > largest:
             raise OSError(errno.EFBIG, f"has more than {largest:,} bytes, the most that is read")
+
+
+def refuse_place(path: Path) -> None:
+    """Raise OSError where no file can be written, whatever room there is: a folder, a device, a path below a file."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    # The new file would take the place of a device; of /dev/stdout, which is a link, even where that leads to a file.
+    if os.path.realpath(path.parent) == "/dev" or not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "is not a regular file")
 
 
 def cache_folder() -> Path:
@@ -119,9 +140,7 @@ def sha256_of(path: Path) -> str:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    # The new file would take the place of a device; of /dev/stdout, which is a link, even where that leads to a file.
-    if os.path.realpath(path.parent) == "/dev" or (path.exists() and not (path.is_file() or path.is_dir())):
-        raise OSError(errno.EINVAL, "is not a regular file")
+    refuse_place(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PARTIAL)
     try:

@@ -9,7 +9,7 @@ import click
 
 from mechint.cli.ask import count, load_plugins, say, say_waiting
 from mechint.cli.observers import report_command, say_broken
-from mechint.cli.run_options import reporters
+from mechint.cli.run_options import JUNIT, SARIF, reporters
 from mechint.engine.exit import worst
 
 __all__ = ["merge"]
@@ -18,8 +18,8 @@ __all__ = ["merge"]
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("-o", "--output-dir", required=True, type=click.Path(path_type=Path), help="Where the results go.")
-@click.option("--junitxml", "--junit-xml", "junit", metavar="PATH", help="Write JUnit XML, for CI systems.")
-@click.option("--sarif", metavar="PATH", help="Write SARIF, for code scanning.")
+@JUNIT
+@SARIF
 @click.option("-p", "--plugin", "named", multiple=True, metavar="NAME", help="Load an installed plugin: a reporter.")
 def merge(
     runs: tuple[Path, ...], output_dir: Path, junit: str | None, sarif: str | None, named: tuple[str, ...]

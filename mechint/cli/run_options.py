@@ -12,9 +12,10 @@ from typing import Any
 import click
 
 from mechint.engine.select import Selection, parse_shard
+from mechint.errors import UsageError
 from mechint.results.reporting import Reporting
 
-__all__ = ["RunOptions", "reporters", "run_options"]
+__all__ = ["JUNIT", "SARIF", "RunOptions", "reporters", "run_options"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,29 @@ class RunOptions:
         )
 
 
+def _refuse_place(_: click.Context, option: click.Parameter, path: str | None) -> str | None:
+    """The path, if a file can be written there; UsageError before hours are spent on what the file would hold."""
+    if path is not None:
+        from mechint.files import refuse_place
+
+        try:
+            refuse_place(Path(path))
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            hint = "name a file, which may be new, and so may its folders"
+            raise UsageError(f"{option.opts[0]} {path!r}: {why}\n  hint: {hint}") from None
+    return path
+
+
+JUNIT = click.option(
+    "--junitxml",
+    "--junit-xml",
+    "junit",
+    metavar="PATH",
+    callback=_refuse_place,
+    help="Write JUnit XML, for CI systems.",
+)
+SARIF = click.option("--sarif", metavar="PATH", callback=_refuse_place, help="Write SARIF, for code scanning.")
 _OPTIONS = (
     click.argument("specs", nargs=-1, metavar="SPEC[::ITEM]..."),
     click.option(
@@ -128,8 +152,8 @@ _OPTIONS = (
     click.option("-q", "--quiet", "quieter", count=True, help="Say less."),
     click.option("-v", "--verbose", "louder", count=True, help="Say more: every verdict; with -vv every measure."),
     click.option("--durations", type=click.IntRange(min=0), metavar="N", help="List the N slowest items; 0 for all."),
-    click.option("--junitxml", "--junit-xml", "junit", metavar="PATH", help="Write JUnit XML, for CI systems."),
-    click.option("--sarif", metavar="PATH", help="Write SARIF, for code scanning."),
+    JUNIT,
+    SARIF,
     click.option("--json", "as_json", is_flag=True, help="Print results.json, one line a spec; people read stderr."),
 )
 

@@ -13,6 +13,7 @@ from mechint.checkpoint.masks import read_masks
 from mechint.circuit.space import Site, SiteUnits, Space
 from mechint.errors import UsageError
 from mechint.faithfulness.per_example import PerExample
+from mechint.faithfulness.per_example_file import load_per_example
 from mechint.natural import natural_key
 from mechint.results.store import read_report
 from mechint.results.values import ItemReport, RunReport
@@ -48,7 +49,7 @@ class Run:
 
     def values(self, item: ItemReport) -> PerExample:
         """What an item measured, example by example; UsageError where its file cannot be read."""
-        return PerExample.load(self._file(item, "per_example.safetensors"))
+        return load_per_example(self._file(item, "per_example.safetensors"))
 
     def _file(self, item: ItemReport, name: str) -> Path:
         path = self.folder / item.id / name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mechint.engine.plugins import Plugins, strange
+from mechint.engine.plugins import Plugins, wrong_return
 from mechint.engine.prepare import Prepared
 from mechint.errors import PluginError
 from mechint.journal import Journal
@@ -41,5 +41,5 @@ def analyze(item: Item, plugins: Plugins, ready: Prepared, journal: Journal) -> 
             "what is measured then is another model"
         )
     if not isinstance(analysis, Analysis):
-        raise strange(item.cell.method.name, "mechint_analyze", analysis, "an Analysis")
+        raise wrong_return(item.cell.method.name, "mechint_analyze", analysis, "an Analysis")
     return analysis

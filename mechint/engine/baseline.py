@@ -116,7 +116,7 @@ def approve(run: Path, reason: str, target: Path | None = None) -> Path:
     """
     from safetensors.numpy import save
 
-    from mechint.faithfulness.per_example import read_tensors
+    from mechint.faithfulness.per_example_file import read_tensors
 
     if os.environ.get("CI", "").lower() not in ("", "0", "false"):
         raise UsageError(
@@ -154,7 +154,8 @@ def baseline_of(report: RunReport) -> Path:
 
 def read_baseline(path: str) -> Baseline:
     """Read an approved run; UsageError where one of its files is missing, damaged or not what was approved."""
-    from mechint.faithfulness.per_example import PerExample, read_tensors
+    from mechint.faithfulness.per_example import PerExample
+    from mechint.faithfulness.per_example_file import read_tensors
 
     try:
         file = BaselineFile.model_validate(read_json(Path(path)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 
 from mechint.checkpoint.discover import find_checkpoints, find_models
 from mechint.engine.hookspecs import OBSERVING
-from mechint.engine.plugins import Plugins, strange
-from mechint.errors import SpecError
+from mechint.engine.plugins import Plugins, wrong_return
+from mechint.errors import PluginError, SpecError, first_line
 from mechint.faithfulness.measures import COMPARED, FULL, MEASURES
 from mechint.spec.catalog import Catalog
 from mechint.spec.document import Document, read_document
@@ -33,18 +34,20 @@ def collect_plan(path: str, plugins: Plugins, *, models: str | None, overrides: 
 
 
 def read_spec(path: str, plugins: Plugins, overrides: Sequence[str] = ()) -> Spec:
-    """Read and validate a spec; raises SpecError with every fault."""
+    """Read and validate a spec; raises SpecError with every fault, PluginError for options that cannot be passed on."""
     document = apply_overrides(resolve_include(read_document(path)), overrides)
     for name in _named(document, plugins):
         plugins.load(name)
     try:
-        return build_spec(document, compile_grammar(catalog_of(plugins)))
+        spec = build_spec(document, compile_grammar(catalog_of(plugins)))
     except SpecError:
         # Messages are better when all that ships here is known; a valid spec need not pay for it.
         for name, listed in plugins.listed.items():
             if listed.builtin and name not in plugins.off:
                 plugins.load(name)
-        return build_spec(document, compile_grammar(catalog_of(plugins)))
+        spec = build_spec(document, compile_grammar(catalog_of(plugins)))
+    _refuse_unsendable(spec)
+    return spec
 
 
 def load_all(plugins: Plugins) -> None:
@@ -97,5 +100,23 @@ def _options(plugins: Plugins, name: str) -> type[OptionsModel]:
     if options is None:
         return OptionsModel
     if not (isinstance(options, type) and issubclass(options, OptionsModel)):
-        raise strange(name, "mechint_options", options, "a class derived from OptionsModel")
+        raise wrong_return(name, "mechint_options", options, "a class derived from OptionsModel")
     return options
+
+
+def _refuse_unsendable(spec: Spec) -> None:
+    """Raise PluginError for options that no worker can be sent and no observer be given a copy of."""
+    first = spec.cells[0]
+    given = [
+        (first.method.name, [cell.method.options for cell in spec.cells]),
+        (first.task.name, [cell.task.options for cell in spec.cells]),
+        *spec.trackers.items(),
+    ]
+    for name, options in given:
+        try:
+            pickle.loads(pickle.dumps(options, pickle.HIGHEST_PROTOCOL))
+        except Exception as error:  # a value of a plugin's own may raise anything
+            raise PluginError(
+                f"the options of plugin {name!r} cannot be passed to another process: {first_line(error)}\n"
+                "  hint: their class, and those of the values in them, must stand in a module under their own names"
+            ) from error

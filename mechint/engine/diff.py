@@ -63,10 +63,10 @@ def _measures(run: Path, items: Sequence[ItemReport], baseline: Baseline, family
     from mechint.faithfulness.combine import difference, over_runs
     from mechint.faithfulness.derive import estimate_measures
     from mechint.faithfulness.interval import interval
-    from mechint.faithfulness.per_example import PerExample
     from mechint.faithfulness.per_example_faults import refuse_other_examples
+    from mechint.faithfulness.per_example_file import load_per_example
 
-    values = [PerExample.load(run / item.id / PER_EXAMPLE) for item in items]
+    values = [load_per_example(run / item.id / PER_EXAMPLE) for item in items]
     refuse_other_examples(str(run), [*values, *(baseline.values[item.id] for item in baseline.items(family))])
     measured = [estimate_measures(one) for one in values]
     yield f"  {'measure':<22}{'baseline':>10}{'now':>10}{'change':>10}  95 % interval"

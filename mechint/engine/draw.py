@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mechint.engine.plugins import Plugins, strange
+from mechint.engine.plugins import Plugins, wrong_return
 from mechint.results.values import ItemReport
 
 __all__ = ["draw_item"]
@@ -32,7 +32,7 @@ def draw_item(report: ItemReport, plugins: Plugins, folder: Path) -> tuple[str, 
     if plugins.implements(method, "mechint_figures"):
         names = plugins.ask(method, "mechint_figures", report=report.model_copy(deep=True), folder=folder)
         if not (isinstance(names, Sequence) and all(isinstance(name, str) for name in names)):
-            raise strange(method, "mechint_figures", names, "a sequence of file names")
+            raise wrong_return(method, "mechint_figures", names, "a sequence of file names")
         drawn += tuple(names)
     return tuple(dict.fromkeys(name for picture in drawn for name in (picture, *_beside(picture, folder))))
 

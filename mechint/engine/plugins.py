@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import pickle
 import pkgutil
+import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from mechint.codes import Code
 from mechint.engine import hookspecs
 from mechint.errors import PluginError, UsageError, first_line
 
-__all__ = ["Listed", "Plugins", "list_plugins", "strange"]
+__all__ = ["Listed", "Plugins", "list_plugins", "wrong_return"]
 
 GROUP = "mechint"
 SECONDS_UNTOLD = 5.0
@@ -112,7 +113,7 @@ class Plugins:
                 "  hint: install versions of both that go together"
             )
         try:
-            with redirect_stdout(sys.stderr), _told(plugin):  # a program may be reading standard output
+            with redirect_stdout(sys.stderr), _announcing(plugin):  # a program may be reading standard output
                 module = importlib.import_module(plugin.module)
         except KeyboardInterrupt:
             raise
@@ -163,18 +164,18 @@ class Plugins:
         found = getattr(self._manager.hook, hook).get_hookimpls()
         return [one.plugin_name for one in found if not (one.wrapper or one.hookwrapper)]
 
-    def several(self, name: str, hook: str, kind: type, **arguments: Any) -> list[Any]:
+    def values_of(self, name: str, hook: str, kind: type, **arguments: Any) -> list[Any]:
         """The values that the plugin of this name gives by a hook; PluginError where they are not of that kind."""
         found: list[Any] = []
         for given in self.ask(name, hook, **arguments):  # once; not at all where it gives None
             if not (isinstance(given, Sequence) and all(isinstance(value, kind) for value in given)):
-                raise strange(name, hook, given, f"a sequence of {kind.__name__}")
+                raise wrong_return(name, hook, given, f"a sequence of {kind.__name__}")
             found += given
         return found
 
     def collect(self, hook: str, kind: type, **arguments: Any) -> list[Any]:
         """The values that all loaded plugins give by a hook."""
-        return [value for name in self.answering(hook) for value in self.several(name, hook, kind, **arguments)]
+        return [value for name in self.answering(hook) for value in self.values_of(name, hook, kind, **arguments)]
 
     def notify(self, hook: str, **arguments: Any) -> list[tuple[str, Exception]]:
         """Call an observer hook on each plugin apart, so that one that raises silences no other.
@@ -182,8 +183,9 @@ class Plugins:
         Each is given values of its own, so that one that changes them changes them for no other.
         """
         raised = []
-        given = pickle.dumps(arguments, pickle.HIGHEST_PROTOCOL)  # several times as fast as copy.deepcopy
-        for name in reversed(self.answering(hook)):  # as pluggy calls them
+        names = self.answering(hook)
+        given = pickle.dumps(arguments, pickle.HIGHEST_PROTOCOL) if names else b""  # far faster than copy.deepcopy
+        for name in reversed(names):  # as pluggy calls them
             try:
                 self.ask(name, hook, **pickle.loads(given))
             except Exception as error:
@@ -200,22 +202,32 @@ class Plugins:
         return self._manager.subset_hook_caller(hook, remove_plugins=others)
 
 
-def strange(name: str, hook: str, value: object, wanted: str) -> PluginError:
+def wrong_return(name: str, hook: str, value: object, wanted: str) -> PluginError:
     """What to raise where a plugin returned something else than a hook is for."""
     shown = " ".join(repr(value).split())
     return PluginError(f"plugin {name!r} returned {shown:.80} from {hook}; expected {wanted}")
 
 
 def _unmet(requires: Sequence[str]) -> str:
-    """What is needed of mechint that this version is not; empty where there is nothing."""
+    """What is needed of mechint that this version is not, or that nobody can read; empty where there is nothing."""
     from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
 
-    needed = [one for one in map(Requirement, requires) if one.name == GROUP]
-    return next((str(one) for one in needed if not one.specifier.contains(__version__, prereleases=True)), "")
+    for text in requires:
+        if canonicalize_name(re.split(r"[^\w.-]", text.strip(), maxsplit=1)[0]) != GROUP:
+            continue
+        try:
+            one = Requirement(text)
+            applies = one.marker is None or one.marker.evaluate({"extra": ""})
+        except ValueError:  # of either
+            return text
+        if applies and not one.specifier.contains(__version__, prereleases=True):
+            return str(one)
+    return ""
 
 
 @contextmanager
-def _told(plugin: Listed) -> Iterator[None]:
+def _announcing(plugin: Listed) -> Iterator[None]:
     """Say once which plugin it is that the program waits for, where its import takes long."""
     line = f"plugin {plugin.name!r} of {plugin.origin} is still being imported\n"
     timer = threading.Timer(SECONDS_UNTOLD, sys.stderr.write, [line])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mechint.engine.plugins import Plugins, strange
+from mechint.engine.plugins import Plugins, wrong_return
 from mechint.errors import DataError
 from mechint.spec.values import Cell, Item
 from mechint.subject.architecture import Architecture
@@ -62,7 +62,7 @@ def _make_task(cell: Cell, plugins: Plugins, subject: Subject, metrics: Mapping[
         cell.task.name, "mechint_task", subject=subject, options=options, metric=metrics[cell.metric]
     )
     if not isinstance(task, Task):
-        raise strange(cell.task.name, "mechint_task", task, "a Task")
+        raise wrong_return(cell.task.name, "mechint_task", task, "a Task")
     for name in (cell.metric, *(assertion.metric for assertion in cell.faithfulness.assertions)):
         if name in metrics and (lacking := task.missing(metrics[name])) is not None:
             raise DataError(f"{name} needs {lacking}, and task {cell.task.name} has none")

@@ -101,10 +101,10 @@ def _cell(spec: Spec, item: ItemReport) -> Cell:
 def _test_family(
     items: Sequence[ItemReport], cell: Cell, folder: Path, draws: int, generator: np.random.Generator
 ) -> Iterator[Tested]:
-    from mechint.faithfulness.per_example import PerExample
     from mechint.faithfulness.per_example_faults import refuse_other_examples
+    from mechint.faithfulness.per_example_file import load_per_example
 
-    seeds = [PerExample.load(folder / item.id / PER_EXAMPLE) for item in items]
+    seeds = [load_per_example(folder / item.id / PER_EXAMPLE) for item in items]
     refuse_other_examples(str(folder), seeds)
     for assertion in cell.faithfulness.assertions:
         if assertion.max_drop is None:

@@ -21,7 +21,7 @@ class Watchers:
         self._plugins = plugins
         for name in plugins.answering("mechint_observers"):
             try:
-                for observer in plugins.several(name, "mechint_observers", object, reporting=reporting):
+                for observer in plugins.values_of(name, "mechint_observers", object, reporting=reporting):
                     plugins.add(observer)
             except Exception as error:
                 self.broken[name] = error

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechint.circuit.effect_map import EffectMap
-from mechint.faithfulness.estimate import Estimate, mean
+from mechint.faithfulness.estimate import Estimate, is_graded, mean
 from mechint.faithfulness.interval import Interval, intervals
 from mechint.results.values import EffectTable
 
@@ -20,13 +19,7 @@ RESAMPLES = 2000
 
 def estimate_cell(effects: EffectMap, row: int, column: int) -> Estimate | None:
     """The mean effect at a place, over the examples that have it; None where fewer than two have."""
-    values = effects.values[:, row, column].astype(np.float64)
-    there = ~np.isnan(values)
-    if int(there.sum()) < 2:
-        return None
-    clusters = None if effects.clusters is None else effects.clusters[there].tolist()
-    graded = _of_yes_and_no(values[there]) and not _of_yes_and_no(effects.values[~np.isnan(effects.values)])
-    return mean(values[there], clusters=clusters, graded=graded)
+    return _estimate(effects, row, column, graded=_takes_many_values(effects))
 
 
 def describe_effects(maps: Sequence[EffectMap]) -> tuple[EffectTable, ...]:
@@ -59,14 +52,10 @@ def redraw_peaks(effects: EffectMap, cells: NDArray[np.bool_], *, seed: int = 0)
     return peaks
 
 
-def _of_yes_and_no(values: NDArray[np.floating[Any]]) -> bool:
-    """Whether a metric of 0 and 1 can have given these effects."""
-    return bool(np.isin(values, (-1.0, 0.0, 1.0)).all())
-
-
 def _describe(effects: EffectMap) -> EffectTable:
     rows, columns = range(len(effects.rows)), range(len(effects.columns))
-    found = iter(intervals([estimate_cell(effects, row, column) for row in rows for column in columns]))
+    graded = _takes_many_values(effects)
+    found = iter(intervals([_estimate(effects, row, column, graded=graded) for row in rows for column in columns]))
     ends = [[next(found) for _ in columns] for _ in rows]
     return EffectTable(
         name=effects.name,
@@ -81,6 +70,21 @@ def _describe(effects: EffectMap) -> EffectTable:
         high=tuple(tuple(_high(one) for one in row) for row in ends),
         examples=tuple(map(tuple, effects.counts.tolist())),
     )
+
+
+def _estimate(effects: EffectMap, row: int, column: int, *, graded: bool) -> Estimate | None:
+    values = effects.values[:, row, column].astype(np.float64)
+    there = ~np.isnan(values)
+    if int(there.sum()) < 2:
+        return None
+    clusters = None if effects.clusters is None else effects.clusters[there].tolist()
+    plain = bool(np.isin(values[there], (-1.0, 0.0, 1.0)).all())
+    return mean(values[there], clusters=clusters, graded=graded and plain)
+
+
+def _takes_many_values(effects: EffectMap) -> bool:
+    """Whether the effects are of no metric of 0 and 1, of which a cell of zeros alone says nothing."""
+    return is_graded(effects.values[~np.isnan(effects.values) & (effects.values != 0)])
 
 
 def _low(ends: Interval | None) -> float | None:

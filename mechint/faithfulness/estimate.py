@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
-__all__ = ["FEWEST_CLUSTERS", "Estimate", "RunSpread", "Vector", "flaw", "mean", "ratio_of_means"]
+__all__ = ["FEWEST_CLUSTERS", "Estimate", "RunSpread", "Vector", "flaw", "is_graded", "mean", "ratio_of_means"]
 
 Vector = NDArray[np.float64]
 
@@ -146,7 +147,7 @@ def mean(
         denominator=counted,
         clusters=codes,
         share=binary and bool((counted == 1).all()),
-        graded=graded or (not binary and _graded(found)),
+        graded=graded or (not binary and is_graded(found)),
         step=float(binary),
     )
 
@@ -169,7 +170,7 @@ def ratio_of_means(
         numerator=math.copysign(1.0, scale) * counted * above,
         denominator=math.copysign(1.0, scale) * counted * below,
         clusters=_codes(clusters),
-        graded=not binary and _graded(below),
+        graded=not binary and is_graded(below),
         step=1 / abs(scale) if binary else 0.0,
     )
 
@@ -196,6 +197,11 @@ def flaw(
     return ""
 
 
+def is_graded(values: NDArray[np.floating[Any]]) -> bool:
+    """Whether more than half of the values are different ones; none of them nan."""
+    return 2 * len(np.unique(values)) > values.size
+
+
 def _weights(weights: ArrayLike | None, count: int) -> Vector:
     """Weights ``[n]``, all 1 where there are none."""
     found = np.ones(count) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -212,8 +218,3 @@ def _codes(clusters: Sequence[object] | None) -> NDArray[np.intp] | None:
     codes = np.array([numbers[name] for name in clusters], dtype=np.intp)
     sizes = np.bincount(codes).astype(np.float64)
     return codes if sizes.sum() ** 2 / (sizes @ sizes) >= FEWEST_CLUSTERS else None
-
-
-def _graded(values: Vector) -> bool:
-    """Whether more than half of the values are different ones."""
-    return 2 * len(np.unique(values)) > len(values)

@@ -11,18 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechint.codes import Code
-from mechint.errors import UsageError, first_line
 from mechint.faithfulness.estimate import Vector
-from mechint.faithfulness.per_example_faults import find_fault
-from mechint.files import refuse_unusual, write_tensors
+from mechint.files import write_tensors
 
-__all__ = ["PerExample", "read_tensors", "stack_draws"]
+__all__ = ["PerExample", "stack_draws"]
 
 _DRAW = re.compile(r"(?P<family>.*\b(?:random|with|without))/(?P<number>\d+)")
 _POINT = re.compile(r"curve/([0-9.e+-]+)")
 _WEIGHT, _CLUSTER = "examples/weight", "examples/cluster"
-_LARGEST_FILE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,36 +100,6 @@ class PerExample:
         """Write everything as safetensors, with the metric and its direction beside the tensors."""
         facts = {"metric": self.metric, "better": "higher" if self.higher_is_better else "lower"}
         write_tensors(path, self.tensors, facts)
-
-    @classmethod
-    def load(cls, path: Path) -> PerExample:
-        """Read what ``save`` wrote; UsageError where it cannot be read."""
-        facts, tensors = read_tensors(path)
-        if "metric" not in facts:
-            raise UsageError(
-                f"{path}: states no metric, so it is not the per-example values of a run", code=Code.UNREADABLE_RESULTS
-            )
-        values = cls.of_tensors(tensors, facts["metric"], higher_is_better=facts.get("better") == "higher")
-        if fault := find_fault(values):
-            raise UsageError(
-                f"{path}: {fault}, so it is not the per-example values of a run", code=Code.UNREADABLE_RESULTS
-            )
-        return values
-
-
-def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
-    """The facts and the tensors of a safetensors file; UsageError where it cannot be read."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        refuse_unusual(path, _LARGEST_FILE)
-        with safe_open(path, framework="np") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    # The last three for kinds of number and for shapes that numpy has not.
-    except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"{path}: cannot be read as per-example values: {first_line(error)}", code=Code.UNREADABLE_RESULTS
-        ) from None
 
 
 def stack_draws(flat: Mapping[str, Mapping[str, Vector]]) -> dict[str, dict[str, Vector]]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechint.errors import UsageError
 from mechint.faithfulness.model_names import curve_name
-
-if TYPE_CHECKING:
-    from mechint.faithfulness.per_example import PerExample
+from mechint.faithfulness.per_example import PerExample
 
 __all__ = ["find_fault", "refuse_other_examples"]
 

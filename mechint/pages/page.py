@@ -37,7 +37,7 @@ def render_page(
 
     environment = Sandbox(_shown, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update({**_filters(), **(filters or {})})
-    style, script = (Markup("\n".join(map(environment.source, names))) for names in (styles, scripts))
+    style, script = (Markup("\n".join(map(environment.text_of, names))) for names in (styles, scripts))
     page = {"style": style, "script": script, "policy": _policy(style, script)}
     return environment.get_template(template).render({**told, **page}).rstrip() + "\n"
 

@@ -31,7 +31,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         )
         self.globals.clear()
 
-    def source(self, name: str) -> str:
+    def text_of(self, name: str) -> str:
         """The text of a file beside the templates."""
         assert self.loader is not None, "it is given one"
         return self.loader.get_source(self, name)[0]

@@ -11,6 +11,7 @@ import pytest
 from mechint.engine import hookspecs
 from tests.acceptance.conftest import SPEC
 from tests.installed import install
+from tests.processes import PATIENCE, started
 
 HEAD = "from mechint import hookimpl\n"
 LIKE = """\
@@ -130,6 +131,16 @@ def test_a_hook_that_returns_something_else_is_named(hook, place, code, expected
     assert f"plugin 'guest' returned 3 from {hook}; expected {expected}" in ran.out + ran.err
 
 
+@pytest.mark.parametrize("way", ["--in-process", "-n1"])
+@pytest.mark.parametrize("place", ["method", "task"])
+def test_options_whose_class_no_module_has_are_refused(place, way, guest, workspace):
+    guest(f"{SOURCES[place]}\nOptions.__qualname__ = 'Elsewhere'\n", place)
+    ran = workspace.mechint("run", "spec.yaml", way)
+    assert (ran.code, "Traceback" in ran.err, (workspace.folder / "analysis").exists()) == (3, False, False), ran
+    assert "the options of plugin 'guest' cannot be passed to another process: " in ran.err
+    assert "mechint_guest.Elsewhere" in ran.err
+
+
 TRAINER = f"""\
 {SOURCES["method"]}
 @hookimpl
@@ -213,22 +224,21 @@ def start(workspace, *arguments):
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from mechint import cli; cli.main()"
     )
     path = os.pathsep.join([str(workspace.folder / "site"), *sys.path])
-    return subprocess.Popen(
+    return started(
         [sys.executable, "-c", code, *arguments],
         cwd=workspace.folder,
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
 
 
 def test_an_interrupt_ends_a_plugin_that_is_being_imported(guest, workspace):
     guest("import sys, time\nprint('importing', flush=True)\ntime.sleep(10_000)")
-    running = start(workspace, "run", "spec.yaml", "-p", "guest")
-    assert "importing\n" in iter(running.stderr.readline, "")
-    running.send_signal(signal.SIGINT)
-    said = running.communicate()
+    with start(workspace, "run", "spec.yaml", "-p", "guest") as running:
+        assert "importing\n" in iter(running.stderr.readline, "")
+        running.send_signal(signal.SIGINT)
+        said = running.communicate(timeout=PATIENCE)
     assert running.returncode == 2, said
 
 
@@ -236,8 +246,8 @@ def test_a_plugin_that_replaces_torch_load_costs_its_own_items(guest, workspace)
     guest(f"import torch\ntorch.load = lambda *given, **named: None\n{SOURCES['method']}", "method")
     others = SPEC.replace("analysis", "others").replace("[0.5, 0.75]", "[0.5]")
     arguments = ("--models", "output/*V0.pt", "-n1", "--ff")
-    running = start(workspace, "run", "spec.yaml", workspace.write("others.yaml", others), *arguments)
-    out, _ = running.communicate()
+    with start(workspace, "run", "spec.yaml", workspace.write("others.yaml", others), *arguments) as running:
+        out, _ = running.communicate(timeout=PATIENCE)
     assert running.returncode == 7
     assert "PluginError: torch.load is not torch's own but mechint_guest.<lambda>" in out
     outcomes = [

@@ -72,7 +72,7 @@ def test_neither_can_one_that_is_known(workspace, refusing):
 def test_a_file_in_the_place_of_an_items_folder_costs_that_item(workspace):
     workspace.folder.joinpath("analysis").mkdir()
     workspace.write(f"analysis/{FIRST}", "in the way")
-    assert "cannot be written: file exists" in first_and_others(workspace, workspace.run("spec.yaml"))
+    assert "cannot be written: not a directory" in first_and_others(workspace, workspace.run("spec.yaml"))
     assert (workspace.folder / "analysis" / FIRST).read_text() == "in the way"
 
 
@@ -141,6 +141,30 @@ def test_a_report_that_cannot_be_written_is_an_incomplete_run(workspace, name):
     assert (ran.code, "Traceback" in ran.err) == (7, False), ran
     assert f"analysis/{name}: cannot be written: is a directory [E703]" in ran.err
     assert (workspace.folder / "junit.xml").exists() is (name != "results.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/dev/stdout", "is not a regular file"),
+        ("/dev/full", "is not a regular file"),
+        ("output", "is a directory"),
+        ("spec.yaml/report", "not a directory"),
+        ("x" * 300, "file name too long"),
+    ],
+)
+@pytest.mark.parametrize("option", ["--junitxml", "--sarif"])
+def test_where_no_file_can_be_written_nothing_is_measured(workspace, option, path, why):
+    ran = workspace.run("spec.yaml", option, path, *ONE)
+    assert (ran.code, (workspace.folder / "analysis").exists()) == (4, False), ran
+    assert (
+        ran.err == f"{option} {path!r}: {why} [E201]\n  hint: name a file, which may be new, and so may its folders\n"
+    )
+
+
+def test_nor_is_anything_merged(workspace):
+    ran = workspace.mechint("merge", "shard1", "-o", "merged", "--sarif", "output")
+    assert (ran.code, ran.err.splitlines()[0]) == (4, "--sarif 'output': is a directory [E201]")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--collect-only",), ("--json",)])

@@ -184,7 +184,8 @@ def server(request):
     with socket.create_server(("127.0.0.1", 0)) as mute, ThreadingHTTPServer(("127.0.0.1", 0), Unauthorized) as strict:
         threading.Thread(target=strict.serve_forever, daemon=True).start()
         ports = {"shut": 9, "mute": mute.getsockname()[1], "strict": strict.server_port}
-        yield "http://name.invalid" if request.param == "nowhere" else f"http://127.0.0.1:{ports[request.param]}"
+        # A name with an empty part has no address, for which no resolver is asked.
+        yield "http://no..where" if request.param == "nowhere" else f"http://127.0.0.1:{ports[request.param]}"
         strict.shutdown()
 
 

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.deadly import environment, spec
+from tests.processes import PATIENCE, started, wait_for
 from tests.tiny_workspace import write_workspace
 
 ENDS = {
@@ -147,12 +147,11 @@ def test_a_request_to_end_keeps_what_is_finished(tmp_path):
     matrix = "{method.way: [fine, deadlock]}"
     (tmp_path / "spec.yaml").write_text(spec("{name: deadly}", matrix))
     command = [sys.executable, "-m", "mechint", "run", "spec.yaml"]
-    running = subprocess.Popen(command, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, text=True)
-    while not (tmp_path / "analysis/stepV0-way_fine/DONE").exists() and running.poll() is None:
-        time.sleep(0.1)
-    workers = children(running.pid)
-    running.send_signal(signal.SIGTERM)
-    said, _ = running.communicate(timeout=600)
+    with started(command, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE) as running:
+        wait_for(tmp_path / "analysis/stepV0-way_fine/DONE", running)
+        workers = children(running.pid)
+        running.send_signal(signal.SIGTERM)
+        said, _ = running.communicate(timeout=PATIENCE)
     assert running.returncode == 2, said
     report = json.loads((tmp_path / "analysis/results.json").read_text())
     assert (report["interrupted"], [item["outcome"] for item in report["items"]]) == (True, ["passed"])
@@ -173,12 +172,11 @@ def test_the_first_interrupt_writes_what_is_finished_and_the_second_does_not_wai
     write_workspace(tmp_path)
     (tmp_path / "spec.yaml").write_text(spec("{name: deadly}", "{method.way: [fine, deadlock]}"))
     command = [sys.executable, "-c", HEARING, "run", "spec.yaml", "-p", "hanging"]
-    running = subprocess.Popen(command, cwd=tmp_path, env=environment(tmp_path), stderr=subprocess.PIPE, text=True)
-    for sign in ("hangs", "finishing"):
-        while not (tmp_path / sign).exists() and running.poll() is None:
-            time.sleep(0.1)
-        running.send_signal(signal.SIGINT)
-    said = running.communicate(timeout=600)[1]
+    with started(command, cwd=tmp_path, env=environment(tmp_path), stderr=subprocess.PIPE) as running:
+        for sign in ("hangs", "finishing"):
+            wait_for(tmp_path / sign, running)
+            running.send_signal(signal.SIGINT)
+        said = running.communicate(timeout=PATIENCE)[1]
     assert (running.returncode, said.strip()) == (2, "")
     report = json.loads((tmp_path / "analysis/results.json").read_text())
     assert (report["interrupted"], [item["id"] for item in report["items"]]) == (True, ["stepV0-way_fine"])

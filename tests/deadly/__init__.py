@@ -15,6 +15,12 @@ _METADATA = "Metadata-Version: 2.1\nName: mechint-deadly\nVersion: 1.0\n"
 _ENTRY_POINTS = "[mechint]\ndeadly = deadly_method\nslow = slow_method\nhanging = hanging_observer\n"
 
 
+TIMED = {"DONE", "measured.safetensors", "result.json", "results.json", "made_from.json"} | {
+    f"{name}.{kind}" for name in ("report", "circuit_analysis_report", "comparison") for kind in ("md", "html", "json")
+}
+"""Files that say when something was or how long it took, or hold the hash of one that does."""
+
+
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """The environment in which the plugin is installed, with a cache below the folder."""
     installed = folder / "mechint_deadly-1.0.dist-info"
@@ -43,16 +49,16 @@ def spec(method: str, matrix: str, *, limits: str = "{}") -> str:
 
 
 def findings(folder: Path) -> Any:
-    """What a run in the folder found: its report without times and without what was cached, and hashes of its files."""
+    """What a run in the folder found: its report without times and without what was cached, and its files by their
+    hashes, where those tell nothing of times."""
     report = json.loads((folder / "analysis/results.json").read_text())
     for timed in (report, *report["items"]):
         del timed["seconds"]
     del report["started"]
     for item in report["items"]:
         del item["cached"]
-    names = ("final_masks.pt", "metrics.jsonl", "per_example.safetensors")
-    files = sorted(path for name in names for path in folder.glob(f"analysis/*/{name}"))
-    return report, {str(path.relative_to(folder)): sha256_of(path) for path in files}
+    files = [path for path in folder.glob("analysis/**/*") if path.is_file()]
+    return report, {str(path.relative_to(folder)): path.name in TIMED or sha256_of(path) for path in files}
 
 
 def start_afresh(folder: Path) -> None:

@@ -1,7 +1,9 @@
 import importlib.metadata
 import io
+import re
 import sys
 import threading
+from collections.abc import Sequence
 from types import ModuleType
 
 import pytest
@@ -13,8 +15,8 @@ from mechint.engine.plugins import Listed, Plugins, list_plugins
 from mechint.errors import PluginError
 
 
-def listed(name: str, module: str) -> Listed:
-    return Listed(name=name, distribution="somewhere", version="1.2", module=module, summary="")
+def listed(name: str, module: str, requires: Sequence[str] = ()) -> Listed:
+    return Listed(name=name, distribution="somewhere", version="1.2", module=module, summary="", requires=requires)
 
 
 @pytest.fixture
@@ -22,9 +24,9 @@ def load(tmp_path, monkeypatch):
     """Load a plugin from its source."""
     monkeypatch.syspath_prepend(tmp_path)
 
-    def load_source(source: str, name: str = "guest") -> Plugins:
+    def load_source(source: str, name: str = "guest", requires: Sequence[str] = ()) -> Plugins:
         (tmp_path / f"{name}_module.py").write_text("from mechint import hookimpl\n" + source)
-        plugins = Plugins({name: listed(name, f"{name}_module")})
+        plugins = Plugins({name: listed(name, f"{name}_module", requires)})
         plugins.load(name)
         return plugins
 
@@ -60,12 +62,29 @@ def test_a_plugin_may_not_take_a_name_that_ships_here(tmp_path, monkeypatch):
         list_plugins()
 
 
-def test_a_plugin_for_another_version_of_mechint_says_so(tmp_path, monkeypatch):
-    distribution("early", tmp_path, "early = early", "Requires-Dist: torch>=2\nRequires-Dist: mechint>=9,<10\n")
+@pytest.mark.parametrize(
+    ("requirement", "needed"),
+    [
+        ("mechint>=9,<10", "mechint<10,>=9"),
+        ("Mechint>=9", "Mechint>=9"),
+        ('mechint>=9; python_version >= "3"', 'mechint>=9; python_version >= "3"'),
+        ("mechint>=9.0.*", "mechint>=9.0.*"),
+    ],
+)
+def test_a_plugin_for_another_version_of_mechint_says_so(requirement, needed, tmp_path, monkeypatch):
+    distribution("early", tmp_path, "early = early", f"Requires-Dist: torch>=2\nRequires-Dist: {requirement}\n")
     monkeypatch.syspath_prepend(tmp_path)
-    message = rf"plugin 'early' of early 1\.0 needs mechint<10,>=9, and this is mechint {__version__}\n"
+    message = rf"plugin 'early' of early 1\.0 needs {re.escape(needed)}, and this is mechint {__version__}\n"
     with pytest.raises(PluginError, match=message):
         Plugins(list_plugins()).load("early")
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    ['mechint>=9; extra == "next"', 'mechint>=9; python_version < "3"', "mechint-more>=9", "other>=1.0.*"],
+)
+def test_what_is_not_asked_of_this_mechint_keeps_no_plugin_out(requirement, load):
+    assert load("", requires=(requirement,)).loaded("guest")
 
 
 @pytest.mark.parametrize(
@@ -174,6 +193,10 @@ def test_an_observer_that_changes_what_it_is_given_changes_it_for_no_other(load)
         plugins.add(observer)
     assert plugins.notify("mechint_item_started", item=given) == []
     assert seen == [given, given] == [{"cell": {"seed": 1}}] * 2
+
+
+def test_where_nobody_observes_nothing_is_copied(load):
+    assert load("").notify("mechint_item_started", item=lambda: "beyond copying") == []
 
 
 def test_a_hook_that_exits_ends_no_program(load):

@@ -30,7 +30,8 @@ def test_one_example_makes_no_estimate():
 def test_no_effect_on_any_example_is_certain_unless_a_metric_of_yes_and_no_says_so():
     """Beside a cell that is graded, zeros mean that nothing reaches a cell; among zeros and ones they may be luck."""
     none = torch.zeros(40)
-    for beside, certain in ((torch.linspace(0.1, 0.9, 40), True), (torch.arange(40) % 2.0, False)):
+    yes_and_no = torch.arange(40) % 2.0
+    for beside, certain in ((torch.linspace(0.1, 0.9, 40), True), (yes_and_no, False), (yes_and_no / 0.8, False)):
         found = interval(estimate_cell(effect_map(torch.stack([none, beside], 1).view(40, 2, 1)), 0, 0))
         assert (found.low == found.high == 0) is certain
 

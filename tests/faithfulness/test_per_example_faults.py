@@ -1,7 +1,5 @@
 """What edited per-example values are refused for."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,6 @@ from mechint.errors import UsageError
 from mechint.faithfulness.derive import estimate_measures
 from mechint.faithfulness.per_example import PerExample
 from mechint.faithfulness.per_example_faults import find_fault, refuse_other_examples
-from tests.hostile import safetensors_files
 
 N = 6
 GENERATOR = np.random.default_rng(0)
@@ -73,16 +70,3 @@ def test_runs_of_different_examples_are_not_taken_together(changed):
     refuse_other_examples("a", [values(), values()])
     with pytest.raises(UsageError, match="a: its runs are of different examples"):
         refuse_other_examples("a", [values(), values(**changed)])
-
-
-def test_values_from_a_file_are_checked(tmp_path):
-    values(random__loss=None).save(tmp_path / "a.safetensors")
-    with pytest.raises(UsageError, match="lacks the values of random, so it is not"):
-        PerExample.load(tmp_path / "a.safetensors")
-
-
-@pytest.mark.parametrize("name", safetensors_files.BAD)
-def test_what_is_no_file_of_values_is_refused_with_one_kind_of_error(write, name):
-    path = Path(write(safetensors_files.BAD[name][0](), "values.safetensors"))
-    with pytest.raises(UsageError, match=r"values\.safetensors: "):
-        PerExample.load(path)
