@@ -229,6 +229,9 @@ def _unmet(requires: Sequence[str]) -> str:
 @contextmanager
 def _announcing(plugin: Listed) -> Iterator[None]:
     """Say once which plugin it is that the program waits for, where its import takes long."""
+    if plugin.module in sys.modules:
+        yield
+        return
     line = f"plugin {plugin.name!r} of {plugin.origin} is still being imported\n"
     timer = threading.Timer(SECONDS_UNTOLD, sys.stderr.write, [line])
     timer.daemon = True
