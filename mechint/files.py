@@ -74,9 +74,8 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], facts: Mappin
     import numpy as np
     from safetensors.numpy import save
 
-    content = save(
-        {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    )  # it takes memory as it is
+    arrays = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    content = save(arrays)  # which writes the memory of each as it lies there
     end = 8 + int.from_bytes(content[:8], "little")
     fields = {"__metadata__": dict(sorted(facts.items())), **json.loads(content[8:end])}
     header = json.dumps(fields, separators=(",", ":")).encode()
